@@ -121,7 +121,7 @@ impl Chat {
                 self.charge_answer(cx, told);
                 Ok(())
             }
-            Request::Who { room, after, limit } => self.who(cx, room.as_deref(), after, limit),
+            Request::Who { room, name, after, limit } => self.who(cx, room, name, (after, limit)),
             Request::Rooms { after, limit } => {
                 self.rooms_page(cx, after, limit);
                 Ok(())

@@ -318,7 +318,7 @@ fn to_request<'a>(text_of: &'a str, request: RawRequest<'a>) -> Result<Request<'
         "topic" => Request::Topic { room, text },
         "history" => history(room, to, (before, after), limit),
         "conversations" => ConversationRequest::List { after: after.unwrap_or(0), limit }.into(),
-        "who" => Request::Who { room, after: after.unwrap_or(0), limit },
+        "who" => Request::Who { room, name, after: after.unwrap_or(0), limit },
         "rooms" => Request::Rooms { after: after.unwrap_or(0), limit },
         "search" => {
             let room = room.or_else(|| to.map(|name| Cow::Owned(format!("@{name}"))));

@@ -147,7 +147,8 @@ pub const COMMANDS: [CommandSpec; 61] = [
                 None => (arguments, ""),
                 Some((room, rest)) => (room, rest.trim()),
             };
-            Some(Request::Who { room: optional(room), after: page(rest)?, limit: None })
+            let (room, after) = (optional(room), page(rest)?);
+            Some(Request::Who { room, name: None, after, limit: None })
         },
     },
     people::WHOIS,
