@@ -11,7 +11,7 @@
 //! - `session`: connections, and what is known of each for no longer than it lasts.
 //! - [`state::accounts`]: users who are kept; `logins` and `proofs`: how they are known; `access`:
 //!   who may ask for what.
-//! - `absences`: guests whose connections broke, and who may come back.
+//! - `absences`: guests whose connections broke, and who may come back; `away`: who says so.
 //! - `mentions`: who a message is for; `written`: what terminals have been shown of it.
 //! - `terminal`: what the line editor of a terminal asks.
 //! - `preferences`: how people at terminals are shown things.
@@ -23,6 +23,7 @@
 
 mod absences;
 mod access;
+mod away;
 mod backlog;
 pub mod dialect;
 mod emoji;
@@ -85,9 +86,12 @@ use crate::delivery::{Delivery, Wait};
 use crate::ids::{ClientId, Peer, Ticket};
 use crate::metrics::Exposition;
 use crate::secrets::Secrets;
-use crate::service::{Answer, Ended, Hello, Incoming, Job, Kept, Outcome, Service, Wake};
+use crate::service::{
+    Answer, Ended, Hello, Incoming, Job, Kept, Outcome, Post, Posted, Service, Wake,
+};
 use crate::site::{Health, Page, Site};
 use crate::store::{Loaded, Store, StoredRoom};
+use crate::throttle::TokenBucket;
 use crate::wire::editor::Completions;
 use crate::wire::line::LineMode;
 
@@ -110,16 +114,6 @@ pub static PAGE: LazyLock<Page> = LazyLock::new(|| {
     Page::new(&[("commands/server.js", request::commands::COMMANDS_MODULE.as_str())])
 });
 
-fn greeting(settings: &ChatSettings) -> String {
-    let page = settings.public_url.as_deref();
-    let page = page.map(|url| format!(" In a browser: {url}")).unwrap_or_default();
-    let line = match settings.guests {
-        true => "* This is a chat. Press Enter to come in, or type what to say in #lobby.",
-        false => "* This is a chat for people with an account. Press Enter to come in.",
-    };
-    format!("{line}{page}\r\n")
-}
-
 /// The chat service.
 #[derive(Debug)]
 pub struct Chat {
@@ -137,6 +131,7 @@ pub struct Chat {
     logins: Logins,
     written: Written,
     preferences: AllPreferences,
+    posts: BTreeMap<SecretHash, TokenBucket>,
     arrivals: BTreeMap<ClientId, Arrival>,
     /// Who waits for a ticket to arrive, the first one first; some may have gone.
     arriving: BTreeMap<Ticket, Vec<ClientId>>,
@@ -152,7 +147,7 @@ pub struct Chat {
 impl Chat {
     pub fn new(settings: ChatSettings) -> Chat {
         Chat {
-            greeting: greeting(&settings),
+            greeting: settings.greeting(),
             state: State::new(settings.rooms),
             journal: Journal::default(),
             sessions: Sessions::default(),
@@ -164,6 +159,7 @@ impl Chat {
             logins: Logins::default(),
             written: Written::default(),
             preferences: AllPreferences::default(),
+            posts: BTreeMap::new(),
             arrivals: BTreeMap::new(),
             arriving: BTreeMap::new(),
             absences: Absences::default(),
@@ -243,6 +239,7 @@ impl Chat {
         self.questions.clear();
         self.logins.clear();
         self.written = Written::default();
+        self.posts.clear();
         self.arrivals.clear();
         self.arriving.clear();
         self.absences.clear();
@@ -340,7 +337,7 @@ impl Service for Chat {
             return;
         }
         let user = self.state.users().next_id();
-        self.sessions.add(client, user, hello.peer);
+        self.sessions.add(client, user, hello.peer, out.now().unix_ms);
         self.sessions.set_private(client, hello.is_private);
         if self.settings.times && Dialect::of(hello) == Dialect::Text {
             out.set_dialect(client, Clock::showing_times().dialect());
@@ -351,6 +348,10 @@ impl Service for Chat {
 
     fn take_cookie(&mut self, code: &str, unix_ms: u64) -> Option<Box<str>> {
         self.logins.take_cookie(code, unix_ms)
+    }
+
+    fn post(&mut self, client: ClientId, post: &Post<'_>, out: &mut Delivery) -> Posted {
+        self.take_post(client, post, out)
     }
 
     fn waits(&self, client: ClientId, _: &Delivery) -> Option<Wait> {
@@ -405,6 +406,7 @@ impl Service for Chat {
         self.presence.trim();
         self.backlog.trim();
         self.absences.trim();
+        self.trim_posts();
     }
 
     fn take_jobs(&mut self) -> Vec<Job> {
@@ -449,6 +451,10 @@ impl Service for Chat {
             Some(keeping) => keeping.hand_over(),
             None => self.written.turn_ends(),
         }
+    }
+
+    fn handed_out(&mut self) {
+        self.written.handed_out(self.keeping.as_ref().map(Keeping::newest));
     }
 
     fn set_wake(&mut self, wake: Wake) {

@@ -176,6 +176,8 @@ impl<S: Stream, A: Service> Server<S, A> {
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            // What it has said is served first.
+            Err(_) if self.connections[id.index()].is_paced() => {}
             Err(_) if self.connections[id.index()].error_is_end() => self.serve_end(id),
             Err(_) if self.service.waits_to_close(id).is_some() => {
                 self.break_off(id);
@@ -241,7 +243,10 @@ impl<S: Stream, A: Service> Server<S, A> {
     }
 
     pub(super) fn wait(&mut self, id: ClientId, until: Wait) {
-        self.connections[id.index()].wait();
+        match until {
+            Wait::Time(_) if self.edits_meanwhile(id) => self.connections[id.index()].pace(),
+            _ => self.connections[id.index()].wait(),
+        }
         match until {
             Wait::Time(at) => self.timers.push(at, id, Due::Resume),
             Wait::Others => self.ready.push_heavy(id),
@@ -255,9 +260,9 @@ impl<S: Stream, A: Service> Server<S, A> {
     }
 
     /// Whether a connection may be served: it is neither closing nor waiting.
-    fn is_free(&self, id: ClientId) -> bool {
+    pub(super) fn is_free(&self, id: ClientId) -> bool {
         let connection = &self.connections[id.index()];
-        connection.is_served() && !connection.is_waiting()
+        connection.is_served() && !connection.is_waiting() && !connection.is_paced()
     }
 
     /// Whether enough has been served of the connection whose turn it is: the others come first.
@@ -297,10 +302,8 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// Serves what could not be served before; `true` if the connection is free to be read from
     /// now.
     fn serve_inbox(&mut self, id: ClientId) -> bool {
-        if let Some((kind, bytes)) = self.connections[id.index()].inbox.take_message() {
-            self.offer(id, kind, &bytes);
-        }
-        if self.is_free(id) && !self.connections[id.index()].inbox.is_empty() {
+        self.offer_held(id);
+        if self.takes_input(id) && !self.connections[id.index()].inbox.is_empty() {
             if let Some(until) = self.waits(id) {
                 self.wait(id, until);
                 return false;
@@ -309,7 +312,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             let used = self.serve(id, &mut bytes);
             self.connections[id.index()].inbox.put_back(bytes, used, self.out.account());
         }
-        self.is_free(id) && self.connections[id.index()].is_idle()
+        self.takes_input(id) && self.connections[id.index()].is_idle()
     }
 
     /// Serves what is left of a connection whose input has ended: at last the line that has no
@@ -345,7 +348,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         let mut used = 0;
         // What goes back to it from where it stands, in front of what is still to be served.
         let mut echo = 0..0;
-        while self.is_free(id) {
+        while self.takes_input(id) {
             // With so much unsent, this client is behind.
             if echo.len() >= self.settings.limits.delivery.outbox_mark_bytes {
                 self.send_echo(id, &input[mem::take(&mut echo)]);

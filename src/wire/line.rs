@@ -112,7 +112,12 @@ impl Line {
             }
             Ok(None) if self.is_left(input, shared) => {
                 self.scanned = 0;
-                (Step::Control(keys::HOW_TO_LEAVE.to_vec()), input.len())
+                // Who is asked for a secret takes that back, as with an empty line.
+                let step = match self.is_hiding() {
+                    true => Step::Line(b""),
+                    false => Step::Control(keys::HOW_TO_LEAVE.to_vec()),
+                };
+                (step, input.len())
             }
             Ok(None) => (Step::NeedMore, 0),
             Err(error) => (Step::Close(CloseReason::TooLong(error)), 0),
@@ -161,7 +166,7 @@ impl Line {
 
     #[inline]
     fn read<'i, 's>(&mut self, line: &'i mut [u8], shared: &Shared) -> Step<'i, 's> {
-        if self.is_left(line, shared) {
+        if !self.is_hiding() && self.is_left(line, shared) {
             return Step::Control(keys::HOW_TO_LEAVE.to_vec());
         }
         let length = self.edit(line);

@@ -8,6 +8,7 @@ use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::Name;
 use crate::chat::record::RoomChange;
 use crate::chat::request::{RequestError, RoomRequest, SettingsChange};
+use crate::chat::state::accounts::Role;
 use crate::chat::state::rooms::Room;
 use crate::chat::state::rooms::rules::{
     Entry, Invites, MemberRecord, NewcomersSee, OPEN, Posting, RoomRole, RoomSettings,
@@ -34,6 +35,12 @@ impl Chat {
             RoomRequest::Role { name, role, .. } => self.set_room_role(cx, room, &name, &role),
             RoomRequest::Admit { name, .. } => self.admit(cx, room, &name),
             RoomRequest::Refuse { name, .. } => self.refuse(cx, room, &name),
+            RoomRequest::Hook { name, .. } => self.make_hook(cx, room, &name),
+            RoomRequest::Hooks { .. } => {
+                self.tell_hooks(cx, room);
+                Ok(())
+            }
+            RoomRequest::EndHook { name, .. } => self.end_hook(cx, room, &name),
             RoomRequest::Kick { name, minutes, reason, .. } => {
                 self.check_public(cx, reason.as_deref().unwrap_or_default())?;
                 let reason = reason.as_deref().map(shown).transpose()?;
@@ -98,6 +105,11 @@ impl Chat {
                 (role >= RoomRole::Moderator, "the owner and moderators")
             }
             RoomAccess::Owner => (role == RoomRole::Owner, "the owner"),
+            RoomAccess::Remover => {
+                let is_server_owner = self.state.accounts().role(user) == Role::Owner;
+                let is_hidden = settings.entry == Entry::Invited;
+                (role == RoomRole::Owner || is_server_owner && !is_hidden, "the owner")
+            }
         }
     }
 
@@ -173,6 +185,9 @@ impl Chat {
         let name = room.name.clone();
         self.happen(cx, RoomChange::Set { room: id, settings });
         self.questions.forget_absent(&name);
+        if settings.is_archived {
+            self.end_hooks(cx, id);
+        }
         if settings.is_private() && !before.is_private() {
             self.let_members_return(cx, id);
         }
@@ -292,6 +307,17 @@ impl Chat {
         let may_return = role != RoomRole::Member || record.may_return;
         let record = MemberRecord { role, may_return, removed_until: None, ..record };
         self.happen(cx, RoomChange::Recorded { room, user, record });
+        self.publish_role(cx, room, user, role);
+    }
+
+    /// Those in a room are told what somebody may do there now.
+    pub(super) fn publish_role(
+        &self,
+        cx: &mut Context<'_>,
+        room: RoomId,
+        user: UserId,
+        role: RoomRole,
+    ) {
         let Some((here, channel)) = self.room_and_channel(room) else { return };
         let (name, by, time) = (self.shown_name(user), self.shown_name(cx.user), cx.unix_ms());
         let (room, role) = (here.name.as_str(), role.as_str());

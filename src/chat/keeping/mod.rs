@@ -83,8 +83,9 @@ impl Keeping {
         self.store.write_metrics(out);
     }
 
+    /// Whether nothing is recorded that can wait.
     pub fn is_full(&self) -> bool {
-        self.store.space() == Space::Full
+        self.store.space() != Space::Free
     }
 
     /// Whether there is something to hand over.
@@ -122,15 +123,22 @@ impl Keeping {
     }
 
     /// Whether a request of this client may be recorded now, or what it has to wait for.
+    /// `keeps_order`: see [`Request::keeps_order`](crate::chat::request::Request::keeps_order).
     ///
     /// # Errors
     /// There is no room, or it has waited for long enough.
     pub fn may_record(
         &mut self,
         client: ClientId,
+        keeps_order: bool,
         out: &Delivery,
     ) -> Result<Option<Wait>, RequestError> {
-        if self.is_full() {
+        let has_space = match self.store.space() {
+            Space::Free => true,
+            Space::Short => keeps_order,
+            Space::Full => false,
+        };
+        if !has_space {
             return Err(disk_full());
         }
         if !out.is_store_behind() {

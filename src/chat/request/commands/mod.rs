@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 use serde::Serialize;
 
 use super::{AccountRequest, ConversationRequest, ReadingRequest, Request, RoomRequest};
-use super::{account, order, preference};
+use super::{account, order, people, preference};
 use crate::chat::state::history::MessageKind;
 use crate::chat::state::readings::Level;
 use crate::chat::text;
@@ -43,7 +43,7 @@ impl CommandSpec {
 pub const PAGE: u64 = 50;
 
 /// Every command, in the order in which /help lists them.
-pub const COMMANDS: [CommandSpec; 56] = [
+pub const COMMANDS: [CommandSpec; 61] = [
     CommandSpec {
         name: "help",
         arguments: "[COMMAND]",
@@ -105,9 +105,10 @@ pub const COMMANDS: [CommandSpec; 56] = [
     },
     CommandSpec {
         name: "kick",
-        arguments: "NAME [MINUTES] [REASON]",
+        arguments: "NAME [TIME] [REASON]",
         help: "remove somebody from the room that you talk in",
-        details: "Without MINUTES, until somebody lets them in again with /accept.",
+        details: "TIME is 90m, 2h or 7d, or minutes; without it, until somebody lets them in again \
+                  with /accept.",
         parse: rooms::kicked,
     },
     CommandSpec {
@@ -149,6 +150,9 @@ pub const COMMANDS: [CommandSpec; 56] = [
             Some(Request::Who { room: optional(room), after: page(rest)?, limit: None })
         },
     },
+    people::WHOIS,
+    people::AWAY,
+    people::BACK,
     CommandSpec {
         name: "topic",
         arguments: "[TEXT]",
@@ -356,6 +360,8 @@ pub const COMMANDS: [CommandSpec; 56] = [
     },
     account::BOT,
     account::BOTS,
+    rooms::HOOK,
+    rooms::HOOKS,
     account::RESET,
     account::ACCOUNTS,
     account::DELETE_ACCOUNT,

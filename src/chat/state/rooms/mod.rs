@@ -4,6 +4,7 @@
 mod conversations;
 pub mod former;
 pub mod rules;
+mod vacant;
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -238,12 +239,6 @@ impl Rooms {
     pub fn is_full(&self) -> bool {
         let is_extra = self.find(LOBBY).is_some_and(|room| self.is_held_lobby(room));
         self.count() - usize::from(is_extra) >= self.limits.rooms_max
-    }
-
-    /// The room that can best be done without: deserted for longest.
-    pub fn most_vacant(&self) -> Option<RoomId> {
-        let stays = |id: RoomId| self.get(id).is_some_and(|room| self.stays(room));
-        self.vacant.iter().map(|&(_, id)| id).find(|&id| !stays(id))
     }
 
     /// Whether a room stays in memory though nobody is in it.
