@@ -2,9 +2,8 @@
 //!
 //! A request (a typed command or a JSON object) is checked against the state by a handler. What
 //! happens then is a [`record::Record`]: it is told to those whom it concerns, goes to the
-//! [`record::Journal`] and is applied to the state, which changes in no other way. (Of what somebody
-//! says a record is made only if it is retained: all else is done by its parts.) The state is a
-//! deterministic machine and knows users and rooms by ids of its own.
+//! [`record::Journal`] and is applied to the state, which changes in no other way. (What is said is
+//! one only where it is retained.) The state is deterministic, and has ids of its own.
 //!
 //! - [`request`]: what clients ask for; [`dialect`]: how it is written, and what they are told.
 //! - `keeping`: what is handed to the store; `questions` and `reading`: what it is asked.
