@@ -303,6 +303,7 @@ impl Model {
         self.kept.accounts.remove(&user);
         self.kept.ended.insert(user);
         self.kept.invitations.retain(|_, invitation| invitation.by != user);
+        self.kept.hooks.retain(|hook| hook.by != user);
         let until_ms = self.unix_ms + RESERVED_MS;
         self.kept.reserved.retain(|one| look(&one.name) != look(&gone.name));
         self.kept.reserved.push(Reserved { name: gone.name, account: keeper, until_ms });

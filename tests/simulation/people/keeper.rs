@@ -11,7 +11,10 @@ use chat_server::clock::Millis;
 use chat_server::delivery::encoding::Dialect;
 use chat_server::delivery::{Delivery, Wait};
 use chat_server::ids::{ClientId, Peer, Ticket};
-use chat_server::service::{Answer, Ended, Hello, Incoming, Job, Kept, Outcome, Service, Wake};
+use chat_server::service::{
+    Answer, Ended, Hello, Incoming, Job, Kept, Outcome, Post, Posted, Service, Wake,
+};
+use serde_json::Value;
 
 use super::model::Model;
 use super::positions::Typed;
@@ -192,6 +195,22 @@ impl Service for Keeper {
             }
         }
         outcome
+    }
+
+    fn post(&mut self, client: ClientId, post: &Post<'_>, out: &mut Delivery) -> Posted {
+        let posted = self.chat.post(client, post, out);
+        let body = String::from_utf8_lossy(post.body);
+        if self.trace {
+            println!("{:>7} {client} posts to {}: {posted:?} {body}", out.now().ms, post.token);
+        }
+        let object = serde_json::from_str(&body).unwrap_or(Value::Null);
+        let text = object["text"].as_str().unwrap_or(&body);
+        let mut model = self.model.borrow_mut();
+        model.at(out.now().unix_ms);
+        model.posted(number(client), post.token, text, post.key, posted);
+        drop(model);
+        self.check();
+        posted
     }
 
     fn clear(&mut self, what: Wait, out: &mut Delivery) {

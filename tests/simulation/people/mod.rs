@@ -20,6 +20,7 @@ mod direct;
 mod draw;
 mod drawing;
 mod hearing;
+mod hooks;
 mod keeper;
 mod looking;
 mod mentions;
@@ -68,6 +69,7 @@ use crate::world::Tally;
 use device::Device;
 use draw::ROOMS;
 use drawing::Drawing;
+use hooks::{PROGRAMS, Program};
 use keeper::{Keeper, SECRET_TICKETS};
 use model::{Model, Rules};
 
@@ -95,6 +97,7 @@ pub struct People {
     limits: ConnectionLimits,
     is_lost: Rc<Cell<bool>>,
     devices: Vec<Device>,
+    programs: [Program; PROGRAMS],
     /// What is being done beside the event loop, and when that is done.
     jobs: Vec<(Millis, Job)>,
     /// What was read, and when the event loop takes it.
@@ -171,6 +174,7 @@ impl People {
             limits,
             is_lost,
             devices,
+            programs: Default::default(),
             jobs: Vec::new(),
             answers: Vec::new(),
             slow_ms,
@@ -212,7 +216,18 @@ impl People {
     }
 
     fn act(&mut self) {
-        let People { rng, stage, devices, model, rules, requests, .. } = self;
+        let People { rng, stage, devices, programs, model, rules, requests, .. } = self;
+        for program in programs.iter_mut() {
+            if program.is_free() && rng.u32(0..8) == 0 {
+                let from = (Program::address(rng), 1000).into();
+                if stage.server.admit(from, stage.now()).is_ok() {
+                    let connection = stage.connect_from(from, 10_000_000);
+                    program.post(connection, &model.borrow(), requests, rng);
+                }
+            } else if rng.u32(0..60) == 0 {
+                program.break_off();
+            }
+        }
         for device in devices {
             if device.number().is_none() {
                 if rng.u32(0..6) == 0 {
@@ -279,6 +294,10 @@ impl People {
             device.carry(&mut self.rng);
             device.read(&mut self.model.borrow_mut(), self.trace, &mut self.rng);
         }
+        for program in &mut self.programs {
+            program.carry(&mut self.rng);
+            program.read(&mut self.model.borrow_mut());
+        }
     }
 
     /// What threads beside the event loop do.
@@ -328,6 +347,7 @@ impl People {
             println!("{:>7} crash", self.stage.now);
         }
         self.devices.iter_mut().for_each(Device::break_off);
+        self.programs.iter_mut().for_each(Program::break_off);
         self.jobs.clear();
         self.answers.clear();
         self.is_lost.set(false);
@@ -347,6 +367,7 @@ impl People {
         for _ in 0..2000 {
             self.step();
             if self.devices.iter().all(|device| !device.has_more_to_say())
+                && self.programs.iter().all(Program::is_free)
                 && self.unheard().is_none()
             {
                 return;

@@ -273,7 +273,7 @@ impl Model {
             Request::Bot { name } => self.make_bot(n, name, granted),
             Request::EndBot { name } => self.end_bot(n, name),
             Request::Role { name, role } => self.set_role(n, name, *role),
-            Request::Room(request) => self.execute_of_room(n, request),
+            Request::Room(request) => self.execute_of_room(n, request, granted),
             Request::Order(request) => self.execute_of_order(n, request),
         }
     }

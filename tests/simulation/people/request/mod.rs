@@ -519,6 +519,7 @@ impl Request {
             Request::MakeToken
             | Request::MakeCookie
             | Request::Bot { .. }
+            | Request::Room(RoomRequest::Hook { .. })
             | Request::Invite { .. } => true,
             _ => false,
         }
