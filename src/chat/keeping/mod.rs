@@ -377,6 +377,23 @@ impl Chat {
         }
     }
 
+    /// Forgets everybody, and all that is known of them.
+    fn forget_all(&mut self) {
+        self.state = State::new(self.settings.rooms);
+        self.sessions = Sessions::default();
+        self.replays.clear();
+        self.presence = PresenceSums::default();
+        self.backlog = Backlog::default();
+        self.questions.clear();
+        self.logins.clear();
+        self.written = Written::default();
+        self.posts.clear();
+        self.arrivals.clear();
+        self.arriving.clear();
+        self.absences.clear();
+        self.unproven.clear();
+    }
+
     /// Throws away what is in memory, and starts anew with what is kept. All clients are about to
     /// be closed, and are in no room any more.
     fn reload(

@@ -12,8 +12,10 @@ use chat_server::delivery::encoding::Dialect;
 use chat_server::delivery::{Delivery, Wait};
 use chat_server::ids::{ClientId, Peer, Ticket};
 use chat_server::service::{
-    Answer, Ended, Hello, Incoming, Job, Kept, Outcome, Post, Posted, Service, Wake,
+    Answer, Ended, Following, Hello, Incoming, Job, Kept, Outcome, Post, Posted, Service, Wake,
 };
+use chat_server::wire::http::HttpError;
+use chat_server::wire::http::events::Wanted;
 use serde_json::Value;
 
 use super::model::Model;
@@ -132,6 +134,21 @@ impl Service for Keeper {
 
     fn take_ended(&mut self) -> Ended {
         self.chat.take_ended()
+    }
+
+    fn follow(
+        &self,
+        wanted: &Wanted,
+        credential: Option<&str>,
+        unix_ms: u64,
+    ) -> Result<Following, HttpError> {
+        let followed = self.chat.follow(wanted, credential, unix_ms);
+        let model = &mut *self.model.borrow_mut();
+        model.at(unix_ms);
+        let account = credential.and_then(|shown| model.find_key(shown));
+        let may = account.is_some_and(|(account, _)| !model.is_banned(account));
+        assert_eq!(followed.is_ok(), may, "{credential:?} follows what is said");
+        followed
     }
 
     fn waits(&self, client: ClientId, out: &Delivery) -> Option<Wait> {

@@ -19,6 +19,7 @@ mod device;
 mod direct;
 mod draw;
 mod drawing;
+mod following;
 mod hearing;
 mod hooks;
 mod keeper;
@@ -69,6 +70,7 @@ use crate::world::Tally;
 use device::Device;
 use draw::ROOMS;
 use drawing::Drawing;
+use following::{FOLLOWERS, Follower};
 use hooks::{PROGRAMS, Program};
 use keeper::{Keeper, SECRET_TICKETS};
 use model::{Model, Rules};
@@ -98,6 +100,7 @@ pub struct People {
     is_lost: Rc<Cell<bool>>,
     devices: Vec<Device>,
     programs: [Program; PROGRAMS],
+    followers: [Follower; FOLLOWERS],
     /// What is being done beside the event loop, and when that is done.
     jobs: Vec<(Millis, Job)>,
     /// What was read, and when the event loop takes it.
@@ -175,6 +178,7 @@ impl People {
             is_lost,
             devices,
             programs: Default::default(),
+            followers: Default::default(),
             jobs: Vec::new(),
             answers: Vec::new(),
             slow_ms,
@@ -216,6 +220,7 @@ impl People {
     }
 
     fn act(&mut self) {
+        self.follow();
         let People { rng, stage, devices, programs, model, rules, requests, .. } = self;
         for program in programs.iter_mut() {
             if program.is_free() && rng.u32(0..8) == 0 {
@@ -242,6 +247,21 @@ impl People {
                 device.break_off();
             } else if rng.u32(0..4) == 0 {
                 device.act(&model.borrow(), rules, requests, rng);
+            }
+        }
+    }
+
+    /// Programs begin to follow what is said, or stop.
+    fn follow(&mut self) {
+        let People { rng, stage, followers, model, .. } = self;
+        for follower in followers {
+            if follower.is_free() && rng.u32(0..12) == 0 {
+                let from = following::address(rng);
+                if stage.server.admit(from, stage.now()).is_ok() {
+                    follower.connect(stage.connect_from(from, 10_000_000), &model.borrow(), rng);
+                }
+            } else if rng.u32(0..100) == 0 {
+                follower.break_off();
             }
         }
     }
@@ -286,6 +306,7 @@ impl People {
         self.read();
         if self.is_lost.take() {
             self.devices.iter_mut().for_each(Device::break_off);
+            self.followers.iter_mut().for_each(Follower::break_off);
         }
     }
 
@@ -293,6 +314,10 @@ impl People {
         for device in &mut self.devices {
             device.carry(&mut self.rng);
             device.read(&mut self.model.borrow_mut(), self.trace, &mut self.rng);
+        }
+        for follower in &mut self.followers {
+            follower.carry(&mut self.rng);
+            follower.read(&mut self.model.borrow_mut());
         }
         for program in &mut self.programs {
             program.carry(&mut self.rng);
@@ -348,6 +373,7 @@ impl People {
         }
         self.devices.iter_mut().for_each(Device::break_off);
         self.programs.iter_mut().for_each(Program::break_off);
+        self.followers.iter_mut().for_each(Follower::break_off);
         self.jobs.clear();
         self.answers.clear();
         self.is_lost.set(false);
@@ -380,7 +406,8 @@ impl People {
     /// A device that has not heard all that it was to hear, and what.
     fn unheard(&self) -> Option<String> {
         let model = self.model.borrow();
-        let mut numbers = self.devices.iter().filter_map(Device::number);
+        let followers = self.followers.iter().filter_map(Follower::number);
+        let mut numbers = self.devices.iter().filter_map(Device::number).chain(followers);
         numbers.find_map(|number| {
             if model.past.get(&number).is_some_and(|past| past.is_superseded) {
                 return Some(format!("client {number} is not closed, as its guest is elsewhere"));

@@ -245,7 +245,7 @@ fn render_said(to: &mut Encoder, room: &str, line: Line) {
 fn ending(to: &Encoder) -> &'static [u8] {
     match to.encoding().framing {
         Framing::Lines => LINE_BREAK.as_bytes(),
-        Framing::WebSocket => b"",
+        _ => b"",
     }
 }
 
@@ -253,7 +253,7 @@ fn ending(to: &Encoder) -> &'static [u8] {
 fn line_break(to: &Encoder) -> &'static str {
     match to.encoding().framing {
         Framing::Lines => LINE_BREAK,
-        Framing::WebSocket => "\n",
+        _ => "\n",
     }
 }
 
