@@ -12,13 +12,18 @@ use std::sync::Arc;
 use readings::ReadLately;
 
 use crate::chat::Chat;
+use crate::chat::backlog::Backlog;
 use crate::chat::ids::{Pair, RoomId, UserId};
 use crate::chat::name::NameForms;
+use crate::chat::presence::PresenceSums;
 use crate::chat::record::{Cached, Event, Kept, Presence, Record};
 use crate::chat::request::RequestError;
+use crate::chat::session::Sessions;
 use crate::chat::settings::STORE_PATIENCE_MS;
+use crate::chat::state::State;
 use crate::chat::state::history::{Message, MessageKind};
 use crate::chat::state::rooms::Room;
+use crate::chat::written::Written;
 use crate::clock::Millis;
 use crate::delivery::{Delivery, Wait};
 use crate::ids::{ClientId, GroupId};

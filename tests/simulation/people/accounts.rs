@@ -193,6 +193,13 @@ impl Model {
     }
 
     pub fn end_device(&mut self, n: usize) {
+        if self.clients[&n].follows {
+            // Guests follow nothing.
+            let user = self.clients[&n].user;
+            self.tell(n, Told::Error(&["session_ended"]));
+            self.devices.entry(user).or_default().retain(|other| *other != n);
+            return self.turned_out.push(n);
+        }
         self.become_guest(n);
         self.tell(n, Told::Error(&["session_ended"]));
         self.tell_account(n);

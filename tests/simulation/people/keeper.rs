@@ -8,7 +8,7 @@ use std::rc::Rc;
 use chat_server::chat::Chat;
 use chat_server::chat::ids::UserId;
 use chat_server::clock::Millis;
-use chat_server::delivery::encoding::Dialect;
+use chat_server::delivery::encoding::{Dialect, Framing};
 use chat_server::delivery::{Delivery, Wait};
 use chat_server::ids::{ClientId, Peer, Ticket};
 use chat_server::service::{
@@ -111,6 +111,10 @@ impl Service for Keeper {
                 return;
             }
             model.opened(number(client), ip, ways, hello.credential);
+            let framing = out.encoding(client).framing;
+            if let Some(client) = model.clients.get_mut(&number(client)) {
+                client.follows = matches!(framing, Framing::Events | Framing::JsonLines);
+            }
             hello.credential.and_then(|shown| model.refused_secret(shown))
         };
         self.chat.opened(client, hello, out);

@@ -203,6 +203,8 @@ pub struct Client {
     pub current: Option<u64>,
     pub is_private: bool,
     pub is_json: bool,
+    /// It hears what is said in a response that does not end.
+    pub follows: bool,
     /// It has not shown yet that its new token has reached it.
     pub is_unproven: bool,
     pub ip: IpAddr,
@@ -391,8 +393,10 @@ impl Model {
 
     /// The clients that hear what is said in a room: those of its members, and nobody else.
     pub fn hearers(&self, room: u64) -> Vec<usize> {
-        let hears = |client: &Client| self.is_in(client.user, room);
-        self.clients.iter().filter(|(_, client)| hears(client)).map(|(n, _)| *n).collect()
+        let hears = |n: &usize, client: &Client| {
+            !self.turned_out.contains(n) && self.is_in(client.user, room)
+        };
+        self.clients.iter().filter(|(n, client)| hears(n, client)).map(|(n, _)| *n).collect()
     }
 
     pub fn clients_of(&self, user: u64) -> Vec<usize> {
