@@ -383,7 +383,7 @@ impl Chat {
     }
 
     /// Forgets everybody, and all that is known of them.
-    fn forget_all(&mut self) {
+    pub(super) fn forget_all(&mut self) {
         self.state = State::new(self.settings.rooms);
         self.sessions = Sessions::default();
         self.replays.clear();
