@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chat_server::chat::Chat;
 use chat_server::chat::name::{Name, NameError, RoomName};
-use chat_server::config::{Config, Connect, Exit, HistoryTool, Mode, PageTool, Tool};
+use chat_server::config::{Config, Connect, Exit, HistoryTool, Mode, PAGE_URL, PageTool, Tool};
 use chat_server::delivery::Delivery;
 use chat_server::net::event_loop::{Ended, EventLoop, NetSettings};
 use chat_server::net::listening::{Bound, Inherited};
@@ -47,6 +47,7 @@ fn main() -> ExitCode {
     };
     match &config.tool {
         Some(Tool::Connect(connect)) => return talk(connect),
+        Some(Tool::Health(server)) => return ask_health(server),
         Some(Tool::History(tool)) => return look_after(tool),
         Some(Tool::Page(page)) => return print(page),
         None => {}
@@ -122,6 +123,9 @@ fn tell_urls(config: &Config, bound: &[Bound], code: &OwnerCode, has_owner: bool
     if config.wire != Protocols::Line {
         info!("the page is at {url}");
     }
+    if let Err(error) = code.note_page(&url) {
+        warn!("the owner command is not told where the page is: {error}");
+    }
     print_owner_link(code, &url, has_owner);
 }
 
@@ -145,6 +149,18 @@ fn owner_link(code: &OwnerCode, page_url: &str) -> io::Result<String> {
 fn talk(connect: &Connect) -> ExitCode {
     match client::run(&connect.to, &connect.trust()) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is_usage() => complain(EXIT_USAGE, error),
+        Err(error) => complain(EXIT_CANNOT_SERVE, error),
+    }
+}
+
+/// Says whether a server is well.
+fn ask_health(server: &Connect) -> ExitCode {
+    match client::health::ask(&server.to, &server.trust()) {
+        Ok(said) => {
+            let _ = writeln!(io::stdout(), "{said}");
+            ExitCode::SUCCESS
+        }
         Err(error) if error.is_usage() => complain(EXIT_USAGE, error),
         Err(error) => complain(EXIT_CANNOT_SERVE, error),
     }
@@ -178,8 +194,10 @@ fn look_after(tool: &HistoryTool) -> ExitCode {
         HistoryTool::Check { .. } => tools::check(&data),
         HistoryTool::Export { room, format, .. } => return export(&data, room, *format),
         HistoryTool::Owner { public_url, .. } => {
-            let link = owner_link(&OwnerCode::in_directory(&data), &public_url.to_string());
-            link.map_err(|error| match error.kind() {
+            let code = OwnerCode::in_directory(&data);
+            let given = public_url.as_ref().map(ToString::to_string);
+            let url = given.or_else(|| code.page()).unwrap_or_else(|| PAGE_URL.to_owned());
+            owner_link(&code, &url).map_err(|error| match error.kind() {
                 io::ErrorKind::NotFound => ToolError::NoHistory { directory: data },
                 _ => ToolError::File { file: data, error },
             })

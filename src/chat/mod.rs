@@ -2,7 +2,8 @@
 //!
 //! A request (a typed command or a JSON object) is checked against the state by a handler. What
 //! happens then is a [`record::Record`]: it is told to those whom it concerns, goes to the
-//! [`record::Journal`] and is applied to the state, which changes in no other way. The state is a
+//! [`record::Journal`] and is applied to the state, which changes in no other way. (Of what somebody
+//! says a record is made only if it is retained: all else is done by its parts.) The state is a
 //! deterministic machine and knows users and rooms by ids of its own.
 //!
 //! - [`request`]: what clients ask for; [`dialect`]: how it is written, and what they are told.
@@ -10,7 +11,7 @@
 //! - `session`: connections, and what is known of each for no longer than it lasts.
 //! - [`state::accounts`]: users who are kept; `logins` and `proofs`: how they are known; `access`:
 //!   who may ask for what.
-//! - `absences`: guests whose connections broke, and who may come back.
+//! - `absences`: guests whose connections broke, and who may come back; `away`: who says so.
 //! - `mentions`: who a message is for; `written`: what terminals have been shown of it.
 //! - `terminal`: what the line editor of a terminal asks.
 //! - `preferences`: how people at terminals are shown things.
@@ -22,6 +23,7 @@
 
 mod absences;
 mod access;
+mod away;
 mod backlog;
 pub mod dialect;
 mod emoji;
@@ -320,7 +322,7 @@ impl Service for Chat {
             return;
         }
         let user = self.state.users().next_id();
-        self.sessions.add(client, user, hello.peer);
+        self.sessions.add(client, user, hello.peer, out.now().unix_ms);
         self.sessions.set_private(client, hello.is_private);
         if self.settings.times && Dialect::of(hello) == Dialect::Text {
             out.set_dialect(client, Clock::showing_times().dialect());
@@ -443,6 +445,10 @@ impl Service for Chat {
             Some(keeping) => keeping.hand_over(),
             None => self.written.turn_ends(),
         }
+    }
+
+    fn handed_out(&mut self) {
+        self.written.handed_out(self.keeping.as_ref().map(Keeping::newest));
     }
 
     fn set_wake(&mut self, wake: Wake) {

@@ -1,9 +1,11 @@
 //! Connections: which user each is, and what is known of it for no longer than it lasts.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::HashMap;
 
+use crate::chat::away::Aways;
 use crate::chat::ids::{RoomId, UserId};
 use crate::chat::state::order::Network;
 use crate::chat::state::users::UserSlot;
@@ -47,6 +49,9 @@ pub struct Sessions {
     by_user: Vec<u32>,
     /// Those that hear only these rooms of their account, by the keys of their names.
     followers: BTreeMap<ClientId, BTreeSet<Box<str>>>,
+    pub aways: Aways,
+    /// Since when each client is here, in seconds since 1970.
+    since_s: Vec<u32>,
 }
 
 impl Sessions {
@@ -54,6 +59,7 @@ impl Sessions {
     pub fn reserve(&mut self, expected: usize) {
         self.sessions.reserve_exact(expected.saturating_sub(self.sessions.len()));
         self.by_user.reserve_exact(expected.saturating_sub(self.by_user.len()));
+        self.since_s.reserve_exact(expected.saturating_sub(self.since_s.len()));
     }
 
     pub fn get(&self, client: ClientId) -> Option<&Session> {
@@ -165,11 +171,13 @@ impl Sessions {
         self.sessions.iter().flatten().count()
     }
 
-    /// A client is going to be this user.
-    pub fn add(&mut self, client: ClientId, user: UserId, peer: Peer) {
+    /// A client that has come now is going to be this user.
+    pub fn add(&mut self, client: ClientId, user: UserId, peer: Peer, unix_ms: u64) {
         if self.sessions.len() <= client.index() {
             self.sessions.resize_with(client.index() + 1, || None);
+            self.since_s.resize(client.index() + 1, 0);
         }
+        self.since_s[client.index()] = u32::try_from(unix_ms / 1000).unwrap_or(u32::MAX);
         self.sessions[client.index()] = Some(Session {
             user,
             bucket: TokenBucket::default(),
@@ -177,6 +185,12 @@ impl Sessions {
             serial: client.serial,
             current: None,
         });
+    }
+
+    /// Since when a client is here, to the second.
+    pub fn since_ms(&self, client: ClientId) -> Option<u64> {
+        self.get(client)?;
+        self.since_s.get(client.index()).map(|&since_s| u64::from(since_s) * 1000)
     }
 
     /// The user of a client is kept in this slot now.
@@ -195,6 +209,7 @@ impl Sessions {
             self.held_up.remove(&client);
             self.lines.remove(&client);
             self.followers.remove(&client);
+            self.aways.forget(client);
         }
     }
 
@@ -224,6 +239,7 @@ impl Sessions {
     }
 
     /// How much had been said when a client that is in several rooms typed its last line.
+    #[inline]
     pub fn last_line(&self, client: ClientId) -> Option<u64> {
         self.lines.get(&client).map(|&(at, _)| at)
     }
@@ -246,7 +262,9 @@ impl Sessions {
         if is_alone {
             return self.alone.insert(client);
         }
-        self.alone.remove(&client);
+        if !self.alone.is_empty() {
+            self.alone.remove(&client);
+        }
         false
     }
 }
@@ -255,6 +273,8 @@ impl Sessions {
 #[derive(Debug, Default)]
 pub struct RoomChannels {
     by_room: HashMap<RoomId, ChannelId>,
+    /// The channel that was found last: one message looks for that of its room several times.
+    found: Cell<Option<ChannelId>>,
     /// By channel.
     rooms: Vec<Option<RoomId>>,
     /// By channel: which message of all that were said the last one there was, and the one before.
@@ -266,8 +286,17 @@ pub struct RoomChannels {
 }
 
 impl RoomChannels {
+    #[inline]
     pub fn of(&self, room: RoomId) -> Option<ChannelId> {
-        self.by_room.get(&room).copied()
+        let found = self.found.get();
+        let is_found = found.is_some_and(|channel| self.room(channel) == Some(room));
+        if is_found { found } else { self.look_up(room) }
+    }
+
+    fn look_up(&self, room: RoomId) -> Option<ChannelId> {
+        let channel = self.by_room.get(&room).copied()?;
+        self.found.set(Some(channel));
+        Some(channel)
     }
 
     pub fn room(&self, channel: ChannelId) -> Option<RoomId> {
@@ -333,14 +362,16 @@ mod tests {
         let (first, second) = (UserId::FIRST, UserId::FIRST.next());
         let (old, new) = (ClientId::new(4, 1), ClientId::new(4, 2));
         let slot = UserSlot::new(0);
-        sessions.add(old, first, Peer::default());
+        sessions.add(old, first, Peer::default(), 7_999);
         sessions.connected(old, slot);
+        assert_eq!(sessions.since_ms(old), Some(7_000));
         assert_eq!(sessions.clients_of(first, slot).next(), Some(old));
         assert!(sessions.get(new).is_none(), "it is not there yet");
         assert!(sessions.needs_alone_notice(old, true) && !sessions.needs_alone_notice(old, true));
         sessions.remove(old);
         assert_eq!(sessions.clients_of(first, slot).next(), None);
-        sessions.add(new, second, Peer::default());
+        sessions.add(new, second, Peer::default(), 9_000);
+        assert_eq!((sessions.since_ms(old), sessions.since_ms(new)), (None, Some(9_000)));
         sessions.connected(new, slot);
         sessions.remove(old);
         assert_eq!(sessions.clients_of(first, slot).next(), None, "the slot is another's now");

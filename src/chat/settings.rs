@@ -89,6 +89,9 @@ pub const OWN_LAST_MAX: u32 = 100;
 /// Of so many messages at most one answer says which are tombstones.
 pub const DELETIONS_MAX: u64 = 4_096;
 
+/// Why somebody is away has at most so many bytes.
+pub const AWAY_BYTES_MAX: usize = 200;
+
 /// Somebody ignores so many others at most.
 pub const IGNORED_MAX: usize = 100;
 

@@ -324,6 +324,7 @@ impl<S: Stream, A: Service> Server<S, A> {
     pub fn deliver(&mut self, batches: bool) {
         if batches {
             self.out.freeze_batches();
+            self.service.handed_out();
         }
         self.write_all();
         self.draw_all();

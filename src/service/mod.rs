@@ -193,6 +193,10 @@ pub trait Service {
         None
     }
 
+    /// What was published by now is handed out to all whom it is for: most turns end with that, and
+    /// some keep it for the next one.
+    fn handed_out(&mut self) {}
+
     /// A program posts something to a hook. It is no client: it has not been opened.
     fn post(&mut self, client: ClientId, post: &Post<'_>, out: &mut Delivery) -> Posted {
         let _ = (client, post, out);

@@ -9,9 +9,9 @@ use serde::Serialize;
 
 use super::json::RequestRef;
 pub use super::rows::{
-    AccountLine, BanLine, BotLine, ConversationLine, Here, HookLine, InvitationLine, JoinedSelf,
-    NewHook, ReadingLine, RoomState, RoomSummary, ServerLimits, SessionLine, SettingChange,
-    UnreadRoom,
+    AccountLine, AwayLine, BanLine, BotLine, ConversationLine, Here, HookLine, InvitationLine,
+    JoinedSelf, NewHook, Person, ReadingLine, RoomState, RoomSummary, ServerLimits, SessionLine,
+    SettingChange, UnreadRoom,
 };
 use crate::chat::ids::UserId;
 use crate::chat::state::history::{Message, MessageKind};
@@ -165,8 +165,8 @@ pub enum Reply<'a> {
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
         reference: Option<&'a RequestRef>,
     },
-    /// `accounts`, `bots` and `offline`: which of the members are accounts, which of those are bots,
-    /// and which are not here now.
+    /// `accounts`, `bots`, `offline` and `away`: which of the members are accounts, which of those
+    /// are bots, which are not here now, and which say that they are away.
     Members {
         room: &'a str,
         members: Vec<&'a str>,
@@ -176,6 +176,8 @@ pub enum Reply<'a> {
         bots: Vec<&'a str>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         offline: Vec<&'a str>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        away: Vec<&'a str>,
         /// What those may do here who are more than members.
         #[serde(skip_serializing_if = "BTreeMap::is_empty")]
         roles: BTreeMap<&'a str, &'a str>,
@@ -220,6 +222,8 @@ pub enum Reply<'a> {
         room: &'a str,
         name: &'a str,
     },
+    Away(AwayLine<'a>),
+    Whois(Person<'a>),
     /// What holds in a room.
     Room(RoomState<'a>),
     /// Somebody may do something else in a room from now on.
@@ -452,6 +456,7 @@ impl<'a> Line<'a> {
         Line { id, time, name, text, me, hook, account, ignored: true, deleted: false }
     }
 
+    #[inline]
     pub fn new(id: u64, message: &'a Message) -> Line<'a> {
         Line {
             id,

@@ -163,7 +163,7 @@ impl Chat {
         }
         self.charge_hook(cx, &hook, post.body.len())?;
         let scope = Scope::Room(hook.room);
-        let is_repeat = |key| self.state.keys().find(scope, key).is_some();
+        let is_repeat = |key| self.state.keys().find(scope, None, key).is_some();
         if !key.as_deref().is_some_and(is_repeat) {
             let name = self.speaker(&hook, payload.username.as_deref());
             self.say_as_hook(cx, hook.room, &name, &text, key);

@@ -12,6 +12,7 @@ mod lists;
 mod managing;
 mod names;
 mod order;
+mod people;
 mod preferences;
 pub(super) mod readings;
 mod renaming;
@@ -157,6 +158,7 @@ impl Chat {
             Request::Order(request) => self.execute_of_order(cx, request),
             Request::Room(request) => self.execute_of_room(cx, request),
             Request::Reading(request) => self.execute_of_reading(cx, request),
+            Request::People(request) => self.execute_of_people(cx, request),
             Request::Preference(request) => self.execute_of_preference(cx, request),
         }
     }

@@ -11,9 +11,10 @@ use crate::chat::record::Kept;
 use crate::chat::request::{Request, RequestError};
 use crate::chat::settings::TOPIC_BYTES_MAX;
 use crate::chat::state::history::{Message, MessageKind};
-use crate::chat::state::keys::Scope;
+use crate::chat::state::keys::{First, Scope};
 use crate::chat::state::rooms::Room;
 use crate::chat::state::rooms::rules::{Posting, RoomRole};
+use crate::chat::text;
 
 impl Chat {
     pub(super) fn say(
@@ -25,6 +26,25 @@ impl Chat {
         key: Option<&str>,
     ) -> Done {
         let (room, text) = self.to_say(cx, room, text)?;
+        self.say_in(cx, room, &text, kind, key)
+    }
+
+    /// The same to a room that was found to be the one meant.
+    pub(in crate::chat) fn say_in_found(
+        &mut self,
+        cx: &mut Context<'_>,
+        room: RoomId,
+        text: &str,
+        kind: MessageKind,
+        key: Option<&str>,
+    ) -> Done {
+        // One look at it in place of four.
+        if text::is_plain(text) {
+            self.check_is_no_login(cx, text)?;
+            return self.say_in(cx, room, text, kind, key);
+        }
+        self.check_public(cx, text)?;
+        let text = shown_lines(cx, text)?;
         self.say_in(cx, room, &text, kind, key)
     }
 
@@ -52,7 +72,7 @@ impl Chat {
         let (Some(name), Some(here)) = (self.name_of(cx.user), self.state.rooms().get(room)) else {
             return Ok(());
         };
-        if let Some(first) = key.and_then(|key| self.state.keys().find(Scope::Room(room), key)) {
+        if let Some(first) = key.and_then(|key| self.said_under(cx, Scope::Room(room), key)) {
             // Under the same key it is the same text; its author may have another name by now.
             let (name, time, me) = (name.as_str(), first.unix_ms, kind == MessageKind::Action);
             let line = match here.history.get(first.id) {
@@ -72,14 +92,21 @@ impl Chat {
         let message = message.expect("names are far shorter than 65,535 bytes");
         let message = message.by(self.state.account(cx.user));
         let id = here.history.next_id();
-        self.happen(cx, Kept::Said { room, id, message, key: key.map(Box::from) });
-        // Of guests nothing is kept, and hardly any terminal rings.
-        if !self.state.accounts().is_empty() || self.preferences.any_rings() {
+        self.happen_said(cx, room, id, message, key);
+        // Of guests nothing is kept, hardly any terminal rings, and hardly anybody is away.
+        let accounts = self.state.accounts();
+        if !accounts.is_empty() || self.preferences.any_rings() || !self.sessions.aways.is_empty() {
             let found = self.find_mentions(cx.user, room, text);
             self.note_mentions(cx, room, id, &found);
             self.ring(cx, room, &found);
+            self.tell_away_of(cx, &found);
         }
         Ok(())
+    }
+
+    /// What was said before by who asks, under the same key.
+    pub(super) fn said_under(&self, cx: &Context<'_>, scope: Scope, key: &str) -> Option<First> {
+        self.state.keys().find(scope, self.state.account(cx.user), key)
     }
 
     /// Whether a member may say something in a room.
@@ -104,7 +131,7 @@ impl Chat {
     pub(in crate::chat) fn is_repeat(&self, cx: &Context<'_>, request: &Request<'_>) -> bool {
         if let Request::Say { room, key: Some(key), .. } = request {
             let room = self.room_of(cx, room.as_deref());
-            return room.is_ok_and(|room| self.state.keys().find(Scope::Room(room), key).is_some());
+            return room.is_ok_and(|room| self.said_under(cx, Scope::Room(room), key).is_some());
         }
         let Request::Direct { to, key: Some(key), .. } = request else { return false };
         self.is_repeated_direct(cx, to, key)
@@ -152,7 +179,7 @@ impl Chat {
             );
             return Err(RequestError::new("not_connected", message));
         }
-        if let Some(first) = key.and_then(|key| self.state.keys().find(Scope::User(to), key))
+        if let Some(first) = key.and_then(|key| self.said_under(cx, Scope::User(to), key))
             && let Some(from) = self.name_of(cx.user)
         {
             let told = Reply::Direct {

@@ -7,7 +7,8 @@ use super::stage::{JSON, Showing, Stage, TEXT, Visit, settings};
 use crate::chat::access::{Access, access};
 use crate::chat::dialect::Dialect;
 use crate::chat::request::{
-    AccountRequest, ConversationRequest, OrderRequest, ReadingRequest, Request, RoomRequest,
+    AccountRequest, ConversationRequest, OrderRequest, PeopleRequest, ReadingRequest, Request,
+    RoomRequest,
 };
 use crate::chat::settings::{ChatSettings, Registration};
 
@@ -23,7 +24,7 @@ const ADMINS: [bool; 6] = [false, false, false, true, true, false];
 const OWNERS: [bool; 6] = [false, false, false, false, true, false];
 
 /// What is asked for, as a program asks if it can, and who may.
-const TABLE: [(&str, [bool; 6]); 70] = [
+const TABLE: [(&str, [bool; 6]); 73] = [
     ("/where", ALL),
     ("/edit on", ALL),
     ("", ALL),
@@ -45,6 +46,9 @@ const TABLE: [(&str, [bool; 6]); 70] = [
     (r#"{"type":"rooms"}"#, NO_STRANGERS),
     (r#"{"type":"search","text":"tea"}"#, NO_STRANGERS),
     (r##"{"type":"typing","room":"#lobby"}"##, NO_STRANGERS),
+    (r#"{"type":"away","text":"lunch"}"#, NO_STRANGERS),
+    (r#"{"type":"back"}"#, NO_STRANGERS),
+    (r#"{"type":"whois","name":"olga"}"#, NO_STRANGERS),
     (r#"{"type":"history","to":"olga"}"#, ACCOUNTS),
     (r#"{"type":"conversations"}"#, ACCOUNTS),
     (r#"{"type":"logout"}"#, ACCOUNTS),
@@ -102,7 +106,8 @@ fn dialect_of(request: &str) -> Dialect {
 }
 
 fn parsed(request: &str) -> Request<'_> {
-    dialect_of(request).parse(request).0.unwrap_or_else(|error| panic!("{request}: {error:?}"))
+    let parsed = dialect_of(request).parse(request, &mut None);
+    parsed.unwrap_or_else(|error| panic!("{request}: {error:?}"))
 }
 
 /// Without a wildcard: a new request needs a row.
@@ -170,12 +175,15 @@ fn kind(request: &Request<'_>) -> u8 {
         Request::Edit { .. } => 59,
         Request::Preference(_) => 60,
         Request::Order(OrderRequest::Deletions { .. }) => 61,
-        Request::Room(RoomRequest::Hook { .. }) => 62,
-        Request::Room(RoomRequest::Hooks { .. }) => 63,
-        Request::Room(RoomRequest::EndHook { .. }) => 64,
+        Request::People(PeopleRequest::Away { .. }) => 62,
+        Request::People(PeopleRequest::Back) => 63,
+        Request::People(PeopleRequest::Whois { .. }) => 64,
+        Request::Room(RoomRequest::Hook { .. }) => 65,
+        Request::Room(RoomRequest::Hooks { .. }) => 66,
+        Request::Room(RoomRequest::EndHook { .. }) => 67,
     }
 }
-const KINDS: u8 = 65;
+const KINDS: u8 = 68;
 
 #[test]
 fn every_request_is_in_the_table_as_the_chat_has_it() {
@@ -260,6 +268,7 @@ const ANYBODY: [bool; 7] = [true; 7];
 const MEMBERS: [bool; 7] = [false, false, true, true, true, false, false];
 const MODERATORS: [bool; 7] = [false, false, false, true, true, false, false];
 const THE_OWNER: [bool; 7] = [false, false, false, false, true, false, false];
+const OWNERS_OF_BOTH: [bool; 7] = [false, false, false, false, true, false, true];
 /// Who is in it, where it is invisible to all others.
 const THOSE_INSIDE: [bool; 7] = MEMBERS;
 
@@ -269,7 +278,7 @@ const ROOM_TABLE: [(&str, [[bool; 7]; 3]); 9] = [
     (r#""type":"room","listed":false"#, [MODERATORS; 3]),
     (r#""type":"room","entry":"all""#, [THE_OWNER; 3]),
     (r##""type":"room_name","name":"#other""##, [THE_OWNER; 3]),
-    (r##""type":"delete_room","name":"#team""##, [THE_OWNER; 3]),
+    (r##""type":"delete_room","name":"#team""##, [OWNERS_OF_BOTH, OWNERS_OF_BOTH, THE_OWNER]),
     (r#""type":"role","name":"kim","role":"moderator""#, [THE_OWNER; 3]),
     (r#""type":"admit","name":"kim""#, [MEMBERS, MODERATORS, MEMBERS]),
     (r#""type":"refuse","name":"kim""#, [MODERATORS; 3]),

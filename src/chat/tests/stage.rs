@@ -436,6 +436,7 @@ impl Stage {
         }
         self.close_ended();
         self.out.freeze_batches();
+        self.chat.handed_out();
         for actor in self.actors.values_mut().filter(|actor| actor.presence != Presence::Closed) {
             let bytes = take_owed(&mut self.out, actor.id);
             match self.out.encoding(actor.id).framing {

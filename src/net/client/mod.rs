@@ -1,9 +1,11 @@
-//! `chat-server connect`: a terminal, or a pipe, at the other end of a line.
+//! `chat-server connect`: a terminal, or a pipe, at the other end of a line; and what asks whether a
+//! server is [well](health).
 //!
-//! It is a telnet program that leaves the line it types to the server, which knows the prompt and
+//! `connect` is a telnet program that leaves the line it types to the server, which knows the prompt and
 //! what Tab may complete. The terminal sends each key, and the server shows what becomes of it.
 
 mod destination;
+pub mod health;
 mod line;
 mod terminal;
 mod tls;
@@ -11,6 +13,7 @@ mod tls;
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
@@ -46,6 +49,14 @@ pub enum ClientError {
     Lost(io::Error),
     #[error("a web server answers there, or a proxy for web pages, and no chat for terminals")]
     Web,
+    #[error("what listens there has ended the connection without a word: it speaks no lines")]
+    Wordless,
+    #[error("what answers there is no web server")]
+    NoWeb,
+    #[error("no answer within {} s", .0.as_secs())]
+    Silent(Duration),
+    #[error("it answers {code}: {said}")]
+    Unwell { code: u16, said: String },
     #[error("{}", of_tls(.0))]
     Tls(TlsError),
     #[error("{host} is no name that a certificate could have")]
@@ -62,6 +73,11 @@ impl ClientError {
     /// Whether what was asked for makes no sense.
     pub fn is_usage(&self) -> bool {
         matches!(self, ClientError::Name { .. } | ClientError::Authorities { .. })
+    }
+
+    /// Whether there is only nothing to be read yet.
+    fn is_none_yet(&self) -> bool {
+        matches!(self, ClientError::Lost(error) if error.kind() == ErrorKind::WouldBlock)
     }
 }
 
@@ -115,7 +131,8 @@ pub fn run(to: &Destination, trust: &Trust) -> Result<(), ClientError> {
     };
     let input = Input::Open;
     let start = Vec::new();
-    let mut client = Client { line, terminal, telnet, unsent, input, start, last: b'\n' };
+    let (last, has_heard) = (b'\n', false);
+    let mut client = Client { line, terminal, telnet, unsent, input, start, last, has_heard };
     let ended = client.run();
     // The terminal is as it was before the last words are written to it.
     if client.terminal.take().is_some() {
@@ -155,6 +172,8 @@ struct Client {
     start: Vec<u8>,
     /// The last byte from the server. A pipe is not written a CR before it is known what is behind.
     last: u8,
+    /// The server has sent anything, if only an answer of telnet's.
+    has_heard: bool,
 }
 
 impl Client {
@@ -164,7 +183,7 @@ impl Client {
             self.send()?;
             let ready = self.wait().map_err(lost)?;
             if ready.has_come && !self.receive(&mut buffer)? {
-                return Ok(());
+                return if self.has_heard { Ok(()) } else { Err(ClientError::Wordless) };
             }
             if ready.is_resized
                 && let Some(terminal) = &self.terminal
@@ -211,6 +230,10 @@ impl Client {
     /// Sends what is to be sent, and tells the server when there is no more.
     fn send(&mut self) -> Result<(), ClientError> {
         self.line.flush()?;
+        // What is answered after the end goes nowhere.
+        if self.input == Input::Told {
+            self.unsent.clear();
+        }
         while !self.unsent.is_empty() {
             let written = self.line.write(&self.unsent)?;
             if written == 0 {
@@ -229,11 +252,10 @@ impl Client {
         let count = match self.line.read(buffer) {
             Ok(0) => return Ok(false),
             Ok(count) => count,
-            Err(ClientError::Lost(error)) if error.kind() == ErrorKind::WouldBlock => {
-                return Ok(true);
-            }
+            Err(error) if error.is_none_yet() => return Ok(true),
             Err(error) => return Err(error),
         };
+        self.has_heard = true;
         let mut shown = Vec::new();
         let was_echoed = self.telnet.is_echoed();
         self.telnet.receive(&buffer[..count], &mut shown, &mut self.unsent);
@@ -280,6 +302,9 @@ impl Client {
         let typed = &buffer[..count];
         if typed.is_empty() {
             self.input = Input::Over;
+            if self.terminal.is_none() {
+                TelnetClient::end_pipe(&mut self.unsent);
+            }
         }
         if self.terminal.is_some() && typed.contains(&LEAVE) {
             return Ok(false);

@@ -60,8 +60,10 @@ impl Model {
             current: None,
             is_private,
             is_json,
+            is_terminal: false,
             is_unproven: false,
             ip: network(ip),
+            since_ms: self.unix_ms,
             prompt: None,
             typed: None,
             granted: None,
@@ -73,6 +75,12 @@ impl Model {
             expected: VecDeque::new(),
         };
         self.clients.insert(n, client);
+    }
+
+    pub fn set_terminal(&mut self, n: usize, is_terminal: bool) {
+        if let Some(client) = self.clients.get_mut(&n) {
+            client.is_terminal = is_terminal;
+        }
     }
 
     pub fn opened(
@@ -103,6 +111,7 @@ impl Model {
                 self.tell_in_room(n, room);
             }
             self.tell_who_asks(n);
+            self.tell_own_away(n);
         }
         self.end_event();
     }
@@ -127,6 +136,7 @@ impl Model {
             let name = self.user(user).name.clone();
             self.tell(n, Told::Welcome { name, role: None, resume: None });
             if entered.is_ok() {
+                self.tell_own_away(n);
                 self.tell_person_unread(n);
             }
         }

@@ -179,6 +179,12 @@ impl Device {
         } else if let Some(key) = token().filter(|_| self.is_json && !model.is_account(client.user))
         {
             Request::Token { token: key.secret.clone() }
+        } else if let Some(code) = model.unused_code_for(user)
+            && !model.is_account(client.user)
+        {
+            *count += 1;
+            let (code, password) = (Some(code.to_owned()), Some(format!("password {count}")));
+            Request::Register { name: model.user(user).name.clone(), password, code }
         } else {
             return;
         };
@@ -216,17 +222,7 @@ impl Device {
             true => draw.as_account(number),
             false => draw.as_guest(number),
         };
-        let is_of_programs = matches!(
-            request,
-            Request::Nothing
-                | Request::Token { .. }
-                | Request::MakeCookie
-                | Request::Sessions
-                | Request::Read { .. }
-                | Request::Unread
-                | Request::Level { .. }
-        );
-        if is_of_programs && !self.is_json {
+        if request.is_of_programs() && !self.is_json {
             return;
         }
         self.send(&request, rng);

@@ -7,15 +7,17 @@ use std::rc::Rc;
 
 use chat_server::chat::Chat;
 use chat_server::chat::ids::UserId;
-use chat_server::clock::Millis;
+use chat_server::clock::{Millis, Now};
 use chat_server::delivery::encoding::{Dialect, Framing};
 use chat_server::delivery::{Delivery, Wait};
 use chat_server::ids::{ClientId, Peer, Ticket};
 use chat_server::service::{
     Answer, Ended, Following, Hello, Incoming, Job, Kept, Outcome, Post, Posted, Service, Wake,
 };
+use chat_server::wire::editor::Completions;
 use chat_server::wire::http::HttpError;
 use chat_server::wire::http::events::Wanted;
+use chat_server::wire::line::LineMode;
 use serde_json::Value;
 
 use super::model::Model;
@@ -81,6 +83,22 @@ impl Service for Keeper {
         self.chat.greeting()
     }
 
+    fn line_mode(&self) -> LineMode {
+        self.chat.line_mode()
+    }
+
+    fn prompt(&self, client: ClientId) -> String {
+        self.chat.prompt(client)
+    }
+
+    fn completions(&mut self, client: ClientId, typed: &str, now: Now) -> Completions {
+        self.chat.completions(client, typed, now)
+    }
+
+    fn has_secret(&self, client: ClientId, line: &str) -> bool {
+        self.chat.has_secret(client, line)
+    }
+
     fn query_keys(&self) -> &'static [&'static str] {
         self.chat.query_keys()
     }
@@ -115,6 +133,7 @@ impl Service for Keeper {
             if let Some(client) = model.clients.get_mut(&number(client)) {
                 client.follows = matches!(framing, Framing::Events | Framing::JsonLines);
             }
+            model.set_terminal(number(client), framing == Framing::Lines);
             hello.credential.and_then(|shown| model.refused_secret(shown))
         };
         self.chat.opened(client, hello, out);
@@ -288,6 +307,10 @@ impl Service for Keeper {
 
     fn keep(&mut self, out: &mut Delivery) {
         self.chat.keep(out);
+    }
+
+    fn handed_out(&mut self) {
+        self.chat.handed_out();
     }
 
     fn set_wake(&mut self, wake: Wake) {

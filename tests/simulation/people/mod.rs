@@ -3,7 +3,7 @@
 //! passwords and end their accounts, while the server crashes and the disk fails. Their rooms are for
 //! everybody or for some: they let others in, remove and mute them, give roles, rename and delete
 //! rooms; guests come back by their tokens; they talk in private, ignore each other, say what they have read and who something is for,
-//! and delete what was said. They report what was said, and admins and owners ban accounts and
+//! and delete what was said; some are away for a while, and others ask who they are. They report what was said, and admins and owners ban accounts and
 //! addresses, for a while or for good.
 //!
 //! A model ([`model`]) is told of every request when the server serves it, and predicts every word
@@ -35,12 +35,15 @@ mod reading;
 mod recovery;
 mod reports;
 mod request;
+mod resetting;
 mod resuming;
 mod rights;
 mod rooms;
 mod serving;
 mod term;
+mod terminal;
 mod told;
+mod whereabouts;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -74,6 +77,7 @@ use following::{FOLLOWERS, Follower};
 use hooks::{PROGRAMS, Program};
 use keeper::{Keeper, SECRET_TICKETS};
 use model::{Model, Rules};
+use terminal::Terminal;
 
 /// Nobody waits for the store.
 const HELD_BYTES_MAX: usize = 1 << 20;
@@ -101,6 +105,7 @@ pub struct People {
     devices: Vec<Device>,
     programs: [Program; PROGRAMS],
     followers: [Follower; FOLLOWERS],
+    terminals: Vec<Terminal>,
     /// What is being done beside the event loop, and when that is done.
     jobs: Vec<(Millis, Job)>,
     /// What was read, and when the event loop takes it.
@@ -153,7 +158,7 @@ impl People {
         let server_settings = ServerSettings {
             limits,
             addresses: AddressPolicy::new(Some(MaxClients::AtMost(u32::MAX)), None),
-            protocols: Protocols::Http,
+            protocols: Protocols::Auto,
             insecure_logins: rng.u32(0..6) > 0,
             ..ServerSettings::default()
         };
@@ -162,6 +167,7 @@ impl People {
         let model = Rc::new(RefCell::new(Model::new(rules)));
         let secrets = Arc::new(Drawing::default());
         let devices = (0..rng.usize(2..9)).map(|at| Device::new(at, at % 3 > 0)).collect();
+        let terminals = (0..rng.usize(0..3)).map(|_| Terminal::new()).collect();
         let trace = env::var_os("SIMULATION_TRACE").is_some();
         let start = Start { disk: &disk, model: &model, secrets: &secrets, is_lost: &is_lost };
         let stage = start.stage(&mut rng, &chat_settings, &server_settings, limits, trace);
@@ -179,6 +185,7 @@ impl People {
             devices,
             programs: Default::default(),
             followers: Default::default(),
+            terminals,
             jobs: Vec::new(),
             answers: Vec::new(),
             slow_ms,
@@ -221,7 +228,7 @@ impl People {
 
     fn act(&mut self) {
         self.follow();
-        let People { rng, stage, devices, programs, model, rules, requests, .. } = self;
+        let People { rng, stage, devices, terminals, programs, model, rules, requests, .. } = self;
         for program in programs.iter_mut() {
             if program.is_free() && rng.u32(0..8) == 0 {
                 let from = (Program::address(rng), 1000).into();
@@ -231,6 +238,19 @@ impl People {
                 }
             } else if rng.u32(0..60) == 0 {
                 program.break_off();
+            }
+        }
+        for terminal in terminals {
+            if terminal.number().is_none() {
+                let from = (terminal.address(), 1000).into();
+                if rng.u32(0..6) == 0 && stage.server.admit(from, stage.now()).is_ok() {
+                    let (number, wire) = stage.connect_from(from, 10_000_000);
+                    terminal.connect(number, wire, rng);
+                }
+            } else if rng.u32(0..300) == 0 {
+                terminal.break_off();
+            } else if rng.u32(0..2) == 0 {
+                terminal.act(&model.borrow(), rules, requests, rng);
             }
         }
         for device in devices {
@@ -266,7 +286,7 @@ impl People {
         }
     }
 
-    /// It becomes the moment at which a ban or a mute ends, or the one before, and all whom it is for
+    /// It becomes the moment at which a ban, a mute or a code ends, or the one before, and all whom it is for
     /// try.
     fn pass_to_an_end(&mut self) {
         let next = self.model.borrow().next_end();
@@ -305,9 +325,14 @@ impl People {
         self.work();
         self.read();
         if self.is_lost.take() {
-            self.devices.iter_mut().for_each(Device::break_off);
+            self.break_off_all();
             self.followers.iter_mut().for_each(Follower::break_off);
         }
+    }
+
+    fn break_off_all(&mut self) {
+        self.devices.iter_mut().for_each(Device::break_off);
+        self.terminals.iter_mut().for_each(Terminal::break_off);
     }
 
     fn read(&mut self) {
@@ -322,6 +347,11 @@ impl People {
         for program in &mut self.programs {
             program.carry(&mut self.rng);
             program.read(&mut self.model.borrow_mut());
+        }
+        let is_still = !self.stage.server.is_busy() && self.stage.server.unstored_groups() == 0;
+        for terminal in &mut self.terminals {
+            terminal.carry(&mut self.rng);
+            terminal.read(&mut self.model.borrow_mut(), is_still, self.trace);
         }
     }
 
@@ -371,7 +401,7 @@ impl People {
         if self.trace {
             println!("{:>7} crash", self.stage.now);
         }
-        self.devices.iter_mut().for_each(Device::break_off);
+        self.break_off_all();
         self.programs.iter_mut().for_each(Program::break_off);
         self.followers.iter_mut().for_each(Follower::break_off);
         self.jobs.clear();
@@ -385,6 +415,12 @@ impl People {
         let (chat, server) = (&self.chat_settings, &self.server_settings);
         self.stage = start.stage(rng, chat, server, self.limits, self.trace);
         self.stage.now = self.stage.now.max(now);
+        // It may be off for a day: until shortly before a code is over.
+        let end = self.model.borrow().next_end_of_code();
+        if let Some((until_ms, _)) = end.filter(|_| self.rng.u32(0..3) == 0) {
+            let left = until_ms.saturating_sub(UNIX_MS + self.stage.now);
+            self.stage.now += left.saturating_sub(self.rng.u64(1..LONGEST_MS));
+        }
     }
 
     /// Nothing fails any more: all who are there hear what they were to hear.
@@ -394,6 +430,7 @@ impl People {
             self.step();
             if self.devices.iter().all(|device| !device.has_more_to_say())
                 && self.programs.iter().all(Program::is_free)
+                && self.terminals.iter().all(Terminal::is_settled)
                 && self.unheard().is_none()
             {
                 return;
@@ -407,7 +444,9 @@ impl People {
     fn unheard(&self) -> Option<String> {
         let model = self.model.borrow();
         let followers = self.followers.iter().filter_map(Follower::number);
-        let mut numbers = self.devices.iter().filter_map(Device::number).chain(followers);
+        let of_terminals = self.terminals.iter().filter_map(Terminal::number);
+        let mut numbers =
+            self.devices.iter().filter_map(Device::number).chain(of_terminals).chain(followers);
         numbers.find_map(|number| {
             if model.past.get(&number).is_some_and(|past| past.is_superseded) {
                 return Some(format!("client {number} is not closed, as its guest is elsewhere"));
@@ -450,8 +489,6 @@ impl Start<'_> {
             trace,
         };
         let server = Server::new(server.clone(), |_| keeper);
-        let stage = Stage::new(Rng::with_seed(rng.u64(..)), limits, server, links);
-        self.model.borrow_mut().keeps_batches = stage.keeps_batches();
-        stage
+        Stage::new(Rng::with_seed(rng.u64(..)), limits, server, links)
     }
 }

@@ -25,6 +25,7 @@ pub const RESERVED_MAX: usize = 3;
 pub const RESERVED_MS: u64 = 30 * 24 * 60 * 60 * 1000;
 pub const HOUR_MS: u64 = 60 * 60 * 1000;
 pub const WEEK_HOURS: u64 = 7 * 24;
+pub const DAY_HOURS: u64 = 24;
 /// What an address may try at once, and what may be tried for an account.
 pub const ADDRESS_BURST: u32 = 20;
 pub const ACCOUNT_BURST: u32 = 10;
@@ -66,6 +67,8 @@ pub struct Invitation {
     pub uses: u32,
     pub until_ms: u64,
     pub rooms: Vec<u64>,
+    /// Whose password it sets, if it makes no account.
+    pub resets: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -153,8 +156,9 @@ pub struct Kept {
     pub deleted: BTreeSet<(u64, u64)>,
 }
 
-/// Its code, whose it is, how often it is good and until when, and the rooms.
-pub type InvitationOnDisk = (SecretHash, String, Option<u32>, Option<u64>, Vec<u64>);
+/// Its code, whose it is, how often it is good and until when, the rooms, and whose password it sets.
+pub type InvitationOnDisk =
+    (SecretHash, String, Option<u32>, Option<u64>, Vec<u64>, Option<String>);
 
 /// The same as a disk has it.
 #[derive(Debug, Default, PartialEq)]
@@ -205,9 +209,13 @@ pub struct Client {
     pub is_json: bool,
     /// It hears what is said in a response that does not end.
     pub follows: bool,
+    /// It shows what its user types, and is not sent that.
+    pub is_terminal: bool,
     /// It has not shown yet that its new token has reached it.
     pub is_unproven: bool,
     pub ip: IpAddr,
+    /// When it came.
+    pub since_ms: u64,
     pub prompt: Option<Request>,
     /// The secret that came in the line before, if one did.
     pub typed: Option<String>,
@@ -246,17 +254,20 @@ pub struct Model {
     pub guests: BTreeMap<u64, User>,
     /// Guests whose connections broke.
     pub away: BTreeMap<u64, Away>,
+    /// Who says that it is away: why, and since when; and which clients were told of whom.
+    pub aways: BTreeMap<u64, (String, u64)>,
+    pub told_away: BTreeSet<(usize, u64)>,
     pub next_user: u64,
     pub clients: BTreeMap<usize, Client>,
     pub past: BTreeMap<usize, Past>,
     /// The clients of each account, in the order in which they came.
     pub devices: BTreeMap<u64, Vec<usize>>,
     pub told: Vec<(usize, Told)>,
+    /// The client whose request is served.
+    pub serves: Option<usize>,
     /// They have been told that they are banned.
     pub turned_out: Vec<usize>,
     pub unix_ms: u64,
-    /// At times the server keeps what rooms say for the next turn.
-    pub keeps_batches: bool,
     /// The ids of the first messages that memory has of rooms, when somebody goes back.
     pub held_from: BTreeMap<u64, u64>,
     /// All that was read is on the disk by now.
@@ -279,6 +290,8 @@ pub struct Model {
     /// What programs are answered that have posted something, and the number of the state that
     /// followed from it.
     pub answers: BTreeMap<usize, (usize, u16)>,
+    /// Codes for passwords, and whose.
+    pub resets: Vec<(String, u64)>,
     pub passwords: Vec<(String, String)>,
     pub heard: usize,
 }
@@ -305,14 +318,16 @@ impl Model {
             said: Vec::new(),
             guests: BTreeMap::new(),
             away: BTreeMap::new(),
+            aways: BTreeMap::new(),
+            told_away: BTreeSet::new(),
             next_user: 1,
             clients: BTreeMap::new(),
             past: BTreeMap::new(),
             devices: BTreeMap::new(),
             told: Vec::new(),
+            serves: None,
             turned_out: Vec::new(),
             unix_ms: 0,
-            keeps_batches: false,
             held_from: BTreeMap::new(),
             is_settled: false,
             tried: BTreeMap::new(),
@@ -324,6 +339,7 @@ impl Model {
             codes: Vec::new(),
             hook_tokens: Vec::new(),
             answers: BTreeMap::new(),
+            resets: Vec::new(),
             passwords: Vec::new(),
             heard: 0,
         }

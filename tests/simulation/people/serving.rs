@@ -93,8 +93,12 @@ impl Model {
         let before = std::mem::replace(&mut client.typed, typed);
         if !is_prompted && before.as_deref() == Some(text) {
             self.tell(n, Told::Error(&["not_said"]));
-        } else if let Err(codes) = self.serve(n, &request, granted, &asked) {
-            self.tell(n, Told::Error(codes));
+        } else {
+            self.serves = Some(n);
+            if let Err(codes) = self.serve(n, &request, granted, &asked) {
+                self.tell(n, Told::Error(codes));
+            }
+            self.serves = None;
         }
         self.end_event();
     }
@@ -169,11 +173,16 @@ impl Model {
                 if !client.is_private {
                     return Some(&["not_private"]);
                 }
+                if let Some((by, account)) = self.reset_of(code.as_deref()) {
+                    let refused = self.reset_refused(by, account, name);
+                    return refused.or_else(|| weak(password.as_deref()?, name));
+                }
                 let name_refused = self.name_refused(name, client.user);
                 name_refused
                     .or_else(|| weak(password.as_deref()?, name))
                     .or_else(|| self.code_refused(code.as_deref()))
             }
+            Request::Reset { name } => self.to_reset(client.user, name).err(),
             _ => None,
         }
     }
@@ -270,8 +279,12 @@ impl Model {
                 self.tell(n, Told::Done("end_invitation"));
                 Ok(())
             }
+            Request::Reset { name } => self.make_reset(n, name, granted),
             Request::Bot { name } => self.make_bot(n, name, granted),
             Request::EndBot { name } => self.end_bot(n, name),
+            Request::Away { .. } | Request::Back | Request::Whois { .. } => {
+                self.execute_of_whereabouts(n, request)
+            }
             Request::Role { name, role } => self.set_role(n, name, *role),
             Request::Room(request) => self.execute_of_room(n, request, granted),
             Request::Order(request) => self.execute_of_order(n, request),

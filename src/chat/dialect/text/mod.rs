@@ -6,8 +6,10 @@ mod people;
 mod qr;
 mod reading;
 mod rooms;
+mod said;
 
-use std::borrow::Cow;
+pub use said::render_said;
+
 use std::fmt;
 use std::io::{self, Write};
 
@@ -29,6 +31,9 @@ const DELETED_CHARS: usize = 80;
 pub(super) const TOMBSTONE: &str = "message removed";
 /// How a terminal's lines end (RFC 854).
 const LINE_BREAK: &str = "\r\n";
+
+/// No word is longer that looks for the way out: most lines are.
+const WAY_OUT_BYTES_MAX: usize = 4;
 
 // ---- Requests ----
 
@@ -68,7 +73,12 @@ pub fn parse(line: &str) -> Result<Request<'_>, RequestError> {
 /// What a line without a slash asks for. A word of these alone is not said: people type it who look
 /// for the way out, or for help.
 fn unslashed(line: &str) -> Request<'_> {
+    let said =
+        || Request::Say { room: None, text: line.into(), kind: MessageKind::Said, key: None };
     let bare = line.trim_start();
+    if bare.len() > WAY_OUT_BYTES_MAX {
+        return said();
+    }
     let is = |words: &[&str]| words.iter().any(|word| bare.eq_ignore_ascii_case(word));
     if line.is_empty() {
         Request::Nothing
@@ -77,7 +87,7 @@ fn unslashed(line: &str) -> Request<'_> {
     } else if is(&["help", "?"]) {
         Request::Help { about: None }
     } else {
-        Request::Say { room: None, text: line.into(), kind: MessageKind::Said, key: None }
+        said()
     }
 }
 
@@ -133,7 +143,7 @@ pub fn render(to: &mut Encoder, reply: &Reply) {
         Reply::Conversations { conversations, total, after, next, .. } => {
             conversations::list(to, conversations, *total, *after, *next);
         }
-        Reply::Members { .. } => render_who(to, reply),
+        Reply::Members { .. } | Reply::Away(_) | Reply::Whois(_) => people::who(to, reply),
         Reply::Rooms { rooms, total, after, next, .. } => {
             render_rooms(to, rooms, *total, *after, *next);
         }
@@ -164,14 +174,6 @@ pub fn render(to: &mut Encoder, reply: &Reply) {
         Reply::Ignored { names, .. } => order::ignored(to, names),
         Reply::Done { line: told, .. } => line(to, format_args!("* {told}")),
         Reply::Error { message, .. } => line(to, format_args!("! {message}")),
-    }
-}
-
-fn render_who(to: &mut Encoder, reply: &Reply) {
-    if let Reply::Members { room, members, bots, offline, total, after, next, .. } = reply {
-        let marked = members.iter().map(|name| marked(name, bots, offline));
-        let members: Vec<Cow<'_, str>> = marked.collect();
-        render_members(to, room, &members, *total, *after, *next);
     }
 }
 
@@ -215,28 +217,6 @@ pub fn line(to: &mut Encoder, line: fmt::Arguments) {
     let ending = ending(to);
     to.message(FrameKind::Text, |buffer| {
         buffer.write_fmt(line).expect("a vector takes any bytes");
-        buffer.extend_from_slice(ending);
-    });
-}
-
-/// A message as people read it. Every message takes this way, so it does without formatting.
-fn render_said(to: &mut Encoder, room: &str, line: Line) {
-    let (ending, line_break) = (ending(to), line_break(to));
-    let clock = Clock::of(to.encoding().dialect);
-    to.message(FrameKind::Text, |buffer| {
-        if clock.shows_times {
-            buffer.extend_from_slice(clock.before(line.time).as_bytes());
-        }
-        let head = match line.me {
-            false => ["[", room, "] ", line.name, ": "],
-            true => ["[", room, "] * ", line.name, " "],
-        };
-        for part in head {
-            buffer.extend_from_slice(part.as_bytes());
-        }
-        Lines { text: line.text, line_break }.for_each(|part| {
-            buffer.extend_from_slice(part.as_bytes());
-        });
         buffer.extend_from_slice(ending);
     });
 }
@@ -295,41 +275,6 @@ fn render_topic(to: &mut Encoder, room: &str, topic: &str, name: Option<&str>) {
         (None, _) => line(to, format_args!("* The topic of {room}: {row}")),
         (Some(name), "") => line(to, format_args!("* {name} cleared the topic of {room}.")),
         (Some(name), _) => line(to, format_args!("* {name} set the topic of {room}: {row}")),
-    }
-}
-
-/// Members that are bots, or are not here now, are told apart.
-fn marked<'a>(name: &'a str, bots: &[&str], offline: &[&str]) -> Cow<'a, str> {
-    match (bots.contains(&name), offline.contains(&name)) {
-        (false, false) => Cow::Borrowed(name),
-        (true, false) => Cow::Owned(format!("{name} (bot)")),
-        (false, true) => Cow::Owned(format!("{name} (offline)")),
-        (true, true) => Cow::Owned(format!("{name} (offline bot)")),
-    }
-}
-
-fn render_members(
-    to: &mut Encoder,
-    room: &str,
-    members: &[Cow<'_, str>],
-    total: usize,
-    after: u64,
-    next: Option<u64>,
-) {
-    if total == 0 {
-        return line(to, format_args!("* Nobody is in {room}."));
-    }
-    if members.is_empty() {
-        return line(to, format_args!("* {total} in {room}: there is no such page."));
-    }
-    let (first, last, names) = (after + 1, after + members.len() as u64, members.join(", "));
-    if after == 0 && next.is_none() {
-        line(to, format_args!("* {total} in {room}: {names}"));
-    } else {
-        line(to, format_args!("* {total} in {room}, {first} to {last}: {names}"));
-    }
-    if let Some(next) = next {
-        line(to, format_args!("* More with /who {room} {}", page_number(next)));
     }
 }
 

@@ -81,7 +81,8 @@ impl Chat {
         let value = URL_SAFE_NO_PAD.encode(random);
         // Who sees one of the two does not know the other.
         let code = URL_SAFE_NO_PAD.encode(SecretHash::of(&format!("code of {value}")).0);
-        if !self.logins.offer_cookie(&code, cx.client, value.as_str().into(), cx.unix_ms()) {
+        let whose = (cx.client, cx.user);
+        if !self.logins.offer_cookie(&code, whose, value.as_str().into(), cx.unix_ms()) {
             let message = "Too many browsers log in at this moment. Try again in a minute.";
             return Err(RequestError::new("busy", message.to_owned()));
         }
@@ -103,11 +104,7 @@ impl Chat {
     /// # Errors
     /// This has it in it.
     pub(in crate::chat::handlers) fn check_secrets(&self, cx: &Context<'_>, text: &str) -> Done {
-        if cx.dialect() == Dialect::Text && self.is_login_without_slash(text) {
-            let message = "That looks like a command without its slash, with a password in it, so \
-                           it was not said.";
-            return Err(RequestError::new("not_said", message.to_owned()));
-        }
+        self.check_is_no_login(cx, text)?;
         self.check_tokens(text, cx.unix_ms())
     }
 
@@ -116,8 +113,11 @@ impl Chat {
         if accounts.is_empty() && guests.is_empty() {
             return Ok(());
         }
-        // Who hides a token behind others gives it away on purpose.
-        let found = memchr::memmem::find_iter(text.as_bytes(), TOKEN_PREFIX);
+        // Who hides a token behind others gives it away on purpose. A byte is looked for, and not
+        // the prefix: to begin to look for that takes longer than most messages are.
+        let ends = memchr::memchr_iter(b'_', text.as_bytes()).map(|at| at + 1);
+        let found = ends.filter_map(|end| end.checked_sub(TOKEN_PREFIX.len()));
+        let found = found.filter(|&at| text.as_bytes()[at..].starts_with(TOKEN_PREFIX.as_bytes()));
         let is_live = |at: usize| {
             let token = text.get(at..at + TOKEN_BYTES).map(SecretHash::of);
             token.is_some_and(|hash| {
@@ -129,6 +129,23 @@ impl Chat {
         if found.take(SECRETS_LOOKED_UP).any(is_live) {
             let message =
                 "There is a token in that by which somebody is known, so it was not said.";
+            return Err(RequestError::new("not_said", message.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// What somebody meant to log in with at a terminal is not said.
+    ///
+    /// # Errors
+    /// It is that.
+    pub(in crate::chat::handlers) fn check_is_no_login(
+        &self,
+        cx: &Context<'_>,
+        text: &str,
+    ) -> Done {
+        if cx.dialect() == Dialect::Text && self.is_login_without_slash(text) {
+            let message = "That looks like a command without its slash, with a password in it, so \
+                           it was not said.";
             return Err(RequestError::new("not_said", message.to_owned()));
         }
         Ok(())
@@ -153,6 +170,10 @@ impl Chat {
     }
 
     fn check_codes(&self, text: &str, unix_ms: u64) -> Done {
+        // There is one in each code, and in hardly any message.
+        if memchr::memchr(b'-', text.as_bytes()).is_none() {
+            return Ok(());
+        }
         let accounts = self.state.accounts();
         let codes = codes_in(text).take(SECRETS_LOOKED_UP);
         let hashes: Vec<SecretHash> = codes.map(|code| SecretHash::of(&code)).collect();
@@ -259,6 +280,15 @@ impl Chat {
         }
     }
 
+    /// Ends all keys of the account that asks.
+    pub(super) fn end_keys(&mut self, cx: &mut Context<'_>) {
+        let account = self.state.accounts().get(cx.user);
+        let keys = account.map_or(&[][..], |account| account.keys()).iter().map(|key| key.id);
+        for key in keys.collect::<Vec<u32>>() {
+            self.end_key(cx, key);
+        }
+    }
+
     // ---- Invitations ----
 
     pub(in crate::chat::handlers) fn invite(
@@ -321,11 +351,15 @@ impl Chat {
         }
     }
 
-    /// The account that asks has a password that it knows: no code is needed for another one.
-    pub(super) fn end_reset_codes(&mut self, cx: &mut Context<'_>) {
+    /// Ends codes by which somebody could have a new password: `are` says which.
+    pub(super) fn end_reset_codes(
+        &mut self,
+        cx: &mut Context<'_>,
+        are: impl Fn(&Invitation) -> bool,
+    ) {
         let all = self.state.accounts().invitations();
-        let own = all.filter(|(_, one)| one.resets == Some(cx.user));
-        for id in own.map(|(id, _)| id).collect::<Vec<u64>>() {
+        let found = all.filter(|(_, one)| one.resets.is_some() && are(one));
+        for id in found.map(|(id, _)| id).collect::<Vec<u64>>() {
             self.happen(cx, Kept::InvitationEnded { id });
         }
     }
@@ -359,8 +393,16 @@ impl Chat {
         let (uses, until_ms) = (Some(uses), Some(unix_ms + u64::from(hours) * HOUR_MS));
         let hash = SecretHash::of(&plain);
         let accounts = resets.is_some() || makes_account;
-        let line = InvitationLine { id, uses, until: until_ms, accounts, rooms: Vec::new() };
-        let line = InvitationLine { rooms: self.invited_into(cx, &rooms), ..line };
+        let rooms_shown = self.invited_into(cx, &rooms);
+        let resets_shown = resets.map(|account| self.shown_name(account).to_owned());
+        let line = InvitationLine {
+            id,
+            uses,
+            until: until_ms,
+            accounts,
+            resets: resets_shown,
+            rooms: rooms_shown,
+        };
         let by = cx.user;
         let invitation = Invitation { hash, by, resets, uses, until_ms, rooms, makes_account };
         self.happen(cx, Kept::Invited { id, invitation });
@@ -380,6 +422,7 @@ impl Chat {
             uses: one.uses,
             until: one.until_ms,
             accounts: one.makes_account,
+            resets: one.resets.map(|account| self.shown_name(account).to_owned()),
             rooms: self.invited_into(cx, &one.rooms),
         };
         let invitations = own.map(line).collect();

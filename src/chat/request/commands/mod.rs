@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 use serde::Serialize;
 
 use super::{AccountRequest, ConversationRequest, ReadingRequest, Request, RoomRequest};
-use super::{account, order, preference};
+use super::{account, order, people, preference};
 use crate::chat::handlers::TOKEN_PREFIX;
 use crate::chat::state::history::MessageKind;
 use crate::chat::state::readings::Level;
@@ -44,7 +44,7 @@ impl CommandSpec {
 pub const PAGE: u64 = 50;
 
 /// Every command, in the order in which /help lists them.
-pub const COMMANDS: [CommandSpec; 58] = [
+pub const COMMANDS: [CommandSpec; 61] = [
     CommandSpec {
         name: "help",
         arguments: "[COMMAND]",
@@ -106,9 +106,10 @@ pub const COMMANDS: [CommandSpec; 58] = [
     },
     CommandSpec {
         name: "kick",
-        arguments: "NAME [MINUTES] [REASON]",
+        arguments: "NAME [TIME] [REASON]",
         help: "remove somebody from the room that you talk in",
-        details: "Without MINUTES, until somebody lets them in again with /accept.",
+        details: "TIME is 90m, 2h or 7d, or minutes; without it, until somebody lets them in again \
+                  with /accept.",
         parse: rooms::kicked,
     },
     CommandSpec {
@@ -150,6 +151,9 @@ pub const COMMANDS: [CommandSpec; 58] = [
             Some(Request::Who { room: optional(room), after: page(rest)?, limit: None })
         },
     },
+    people::WHOIS,
+    people::AWAY,
+    people::BACK,
     CommandSpec {
         name: "topic",
         arguments: "[TEXT]",
