@@ -4,6 +4,7 @@ mod accounts;
 mod admitting;
 pub(super) mod arrivals;
 pub(super) mod conversations;
+mod following;
 mod hooks;
 mod inviting;
 mod knowing;
@@ -24,7 +25,7 @@ mod terminal;
 use std::borrow::Cow;
 use std::fmt;
 
-pub(in crate::chat) use accounts::has_secret_form;
+pub(in crate::chat) use accounts::{TOKEN_PREFIX, has_secret_form};
 
 use self::terminal::edit;
 use crate::chat::Chat;

@@ -225,7 +225,7 @@ pub fn line(to: &mut Encoder, line: fmt::Arguments) {
 fn ending(to: &Encoder) -> &'static [u8] {
     match to.encoding().framing {
         Framing::Lines => LINE_BREAK.as_bytes(),
-        Framing::WebSocket => b"",
+        _ => b"",
     }
 }
 
@@ -233,7 +233,7 @@ fn ending(to: &Encoder) -> &'static [u8] {
 fn line_break(to: &Encoder) -> &'static str {
     match to.encoding().framing {
         Framing::Lines => LINE_BREAK,
-        Framing::WebSocket => "\n",
+        _ => "\n",
     }
 }
 
