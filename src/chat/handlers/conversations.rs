@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 
 use super::accounts::login_required;
 use super::lists::{AnswerSize, next, page_length};
-use super::{Context, Done, no_such_name};
+use super::{Context, Done, called, no_such_name};
 use crate::chat::Chat;
 use crate::chat::dialect::reply::{ConversationLine, HitLine, Line, Reply, Where};
 use crate::chat::ids::{Pair, RoomId, UserId};
@@ -177,8 +177,7 @@ impl Chat {
 
     fn partner(&self, cx: &Context<'_>, typed: &str) -> Result<Partner, RequestError> {
         let typed = typed.strip_prefix('@').unwrap_or(typed);
-        let name = Name::parse(typed).ok();
-        if let Some(user) = name.and_then(|name| self.state.users().find(name.key())) {
+        if let Some(user) = called(typed).and_then(|name| self.state.users().find(name.key())) {
             if self.state.accounts().contains(user.id) {
                 return Ok(Partner::Account(user.id));
             }

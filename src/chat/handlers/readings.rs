@@ -3,7 +3,7 @@
 
 use std::cell::OnceCell;
 
-use super::{Context, Done, no_such_name};
+use super::{Context, Done, bare_name};
 use crate::chat::Chat;
 use crate::chat::access::may_call_all;
 use crate::chat::dialect::Dialect;
@@ -16,6 +16,7 @@ use crate::chat::request::{ReadingRequest, RequestError};
 use crate::chat::state::Unread;
 use crate::chat::state::readings::{Level, Mentioned};
 use crate::chat::state::rooms::Room;
+use crate::chat::text::quote;
 
 /// Messages on one page of /unread.
 pub(in crate::chat) const UNREAD_PAGE: usize = 50;
@@ -134,7 +135,11 @@ impl Chat {
         let Some(name) = typed.filter(|typed| typed.starts_with('@')) else {
             return self.room_of(cx, typed);
         };
-        self.conversation_with(cx, name)?.ok_or_else(|| no_such_name(name))
+        self.conversation_with(cx, name)?.ok_or_else(|| {
+            let name = quote(bare_name(name), 32);
+            let message = format!("You and {name} have said nothing to each other yet.");
+            RequestError::new("no_such_name", message)
+        })
     }
 
     /// The room whose unread messages are shown: the one that is named, or the first that has some,

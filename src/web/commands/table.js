@@ -51,9 +51,9 @@ export class Commands {
   submit(conv, draft) {
     const text = saidOf(draft), isLine = linesOf(text) === 1;
     if (!text) return false;
-    if (isLine ? /^\/(?!\/)/.test(text) : /^\/(?:me|msg)\s/i.test(text)) return this.#run(text, conv);
+    if (isLine ? /^[/／](?![/／])/.test(text) : /^[/／](?:me|msg)\s/i.test(text)) return this.#run(text, conv);
     if (!conv || this.#refuseLong(conv, text)) return false;
-    this.#say(conv, isLine ? text.replace(/^\/\//, '/') : text);
+    this.#say(conv, isLine ? text.replace(/^[/／](?=[/／])/, '') : text);
     return true;
   }
 
@@ -67,7 +67,7 @@ export class Commands {
   /** Takes what begins with a slash; returns whether it is done with. */
   #run(line, conv) {
     if (this.#refuseLong(conv, line)) return false;
-    const [, name, rest] = /^\/(\S*)\s*([^]*)$/.exec(line) ?? [];
+    const [, name, rest] = /^[/／](\S*)\s*([^]*)$/.exec(line) ?? [];
     const command = COMMANDS.find((it) => it.name === name.toLowerCase());
     const action = command && Object.hasOwn(this.#actions, command.name) && this.#actions[command.name];
     if (!command) notify(t.unknownCommand(`/${name}`), true);

@@ -218,6 +218,7 @@ const ERRORS: [(&str, &str); 74] = [
     ("which is taken. Choose", "name_taken"),
     ("was somebody's until a short while ago", "name_taken"),
     ("Nobody here is called", "no_such_name"),
+    ("have said nothing to each other yet", "no_such_name"),
     ("is not connected now", "not_connected"),
     ("is a guest: what is said to guests", "no_account"),
     ("The name or the password is wrong.", "login_failed"),

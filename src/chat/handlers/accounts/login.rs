@@ -7,7 +7,7 @@ use crate::chat::Chat;
 use crate::chat::LOBBY;
 use crate::chat::dialect::Dialect;
 use crate::chat::dialect::reply::Reply;
-use crate::chat::handlers::{Context, Done};
+use crate::chat::handlers::{Context, Done, bare_name, called};
 use crate::chat::ids::UserId;
 use crate::chat::logins::Prompt;
 use crate::chat::name::{Name, RoomName};
@@ -42,7 +42,7 @@ impl Chat {
         }
         let typed = name.unwrap_or_default();
         if !has_password {
-            let named = Name::parse(typed);
+            let named = Name::parse(bare_name(typed));
             let name = named.map_err(|error| RequestError::of("name_refused", &error))?;
             return match self.sessions.is_private(cx.client) {
                 true => self.prompt(cx, Prompt::Login { name: name.as_str().into() }),
@@ -66,7 +66,7 @@ impl Chat {
 
     /// The account that has this name.
     pub(in crate::chat::handlers) fn account_called(&self, typed: &str) -> Option<UserId> {
-        let name = Name::parse(typed).ok()?;
+        let name = called(typed)?;
         let user = self.state.users().find(name.key())?.id;
         self.state.accounts().contains(user).then_some(user)
     }

@@ -4,9 +4,8 @@ use super::login::{
     Allowed, PASSWORD_BYTES_MAX, check_password, unavailable, wrong_code, wrong_password,
 };
 use crate::chat::Chat;
-use crate::chat::handlers::Context;
+use crate::chat::handlers::{Context, called};
 use crate::chat::ids::UserId;
-use crate::chat::name::Name;
 use crate::chat::proofs::{Proof, Whose, Work};
 use crate::chat::request::{AccountRequest, Request, RequestError, RoomRequest};
 use crate::delivery::Wait;
@@ -120,7 +119,7 @@ impl Chat {
     ) -> Result<(Work, Option<Whose>), RequestError> {
         let account = self.account_called(name);
         let verify = Some((password_to_try(password)?, self.hash_of(account)));
-        let nobody = || Name::parse(name).ok().map(|name| Whose::Nobody(name.key().into()));
+        let nobody = || called(name).map(|name| Whose::Nobody(name.key().into()));
         let whose = account.map(Whose::Account).or_else(nobody);
         Ok((Work { verify, ..Work::default() }, whose))
     }
