@@ -33,4 +33,5 @@ mod rooms_private;
 mod search;
 mod stage;
 mod talking;
+mod unsaid;
 mod waiting;
