@@ -67,7 +67,7 @@ impl Chat {
             }
             AccountRequest::Register { name, password: Some(password), code } => {
                 self.check_private(cx)?;
-                let allowed = self.check_code(cx, code.as_deref())?;
+                let allowed = self.check_code(cx, code.as_deref(), name)?;
                 let shown = self.name_for(cx, name, allowed)?;
                 check_password(password, shown.as_str())?;
                 let code = code.as_deref().filter(|_| allowed == Allowed::IfOwner);
