@@ -85,8 +85,11 @@ impl Chat {
             .zip(key)
             .and_then(|(room, key)| Some((room, self.said_under(cx, Scope::Room(room.id), key)?)));
         if let Some((room, first)) = first {
-            // Under the same key it is the same text.
-            let text = room.history.get(first.id).map_or(text, Message::text);
+            // Under the same key it is the same text, unless it was taken back meanwhile.
+            let lines = self.read_lines(cx, room).unwrap_or_default();
+            let stored = || lines.iter().find(|it| it.id == first.id).map(|line| line.text);
+            let held = room.history.get(first.id).map(Message::text);
+            let text = held.or_else(stored).unwrap_or(text);
             let told = Reply::Direct {
                 from: from.as_str(),
                 to: addressee.as_str(),
@@ -134,13 +137,6 @@ impl Chat {
     pub(in crate::chat) fn is_kept_direct(&self, cx: &Context<'_>, request: &Request<'_>) -> bool {
         let Request::Direct { to, .. } = request else { return false };
         self.addressee(to).is_ok_and(|to| self.state.keeps_between(cx.user, to))
-    }
-
-    /// Whether this was said before, under the same key.
-    pub(super) fn is_repeated_direct(&self, cx: &Context<'_>, to: &str, key: &str) -> bool {
-        let to = self.addressee(to).ok();
-        let room = to.and_then(|to| self.state.rooms().conversation(Pair::new(cx.user, to)));
-        room.is_some_and(|room| self.said_under(cx, Scope::Room(room.id), key).is_some())
     }
 
     // ---- Finding ----
