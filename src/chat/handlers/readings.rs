@@ -215,25 +215,29 @@ impl Chat {
         if self.state.accounts().is_empty() {
             return;
         }
-        let mentioned = match found {
-            Found::All => Mentioned::All,
-            Found::Members(users) => {
-                let (readings, order) = (self.state.readings(), self.state.order());
-                let is_for = |user| {
-                    let is_called = user != cx.user && !order.ignores(user, cx.user);
-                    is_called && readings.get(user, room).is_some()
-                };
-                let mut users: Vec<UserId> =
-                    users.iter().copied().filter(|&user| is_for(user)).collect();
-                users.sort_unstable();
-                users.dedup();
-                if users.is_empty() {
-                    return;
-                }
-                Mentioned::Users(users.into())
-            }
+        let (readings, order) = (self.state.readings(), self.state.order());
+        let is_for = |user: &UserId| {
+            let is_called = *user != cx.user && !order.ignores(*user, cx.user);
+            is_called && readings.get(*user, room).is_some()
         };
-        self.happen(cx, ReadingChange::Mentioned { room, id, mentioned });
+        // What an account says to all is not counted for those who ignore it. A guest is not known
+        // by what it has said.
+        let is_ignored_guest =
+            self.state.account(cx.user).is_none() && order.ignoring(cx.user).next().is_some();
+        let mut users: Vec<UserId> = match found {
+            Found::All if !is_ignored_guest => {
+                let mentioned = Mentioned::All;
+                return self.happen(cx, ReadingChange::Mentioned { room, id, mentioned });
+            }
+            Found::All => self.state.members(room).map(|user| user.id).filter(is_for).collect(),
+            Found::Members(users) => users.iter().copied().filter(is_for).collect(),
+        };
+        users.sort_unstable();
+        users.dedup();
+        if !users.is_empty() {
+            let mentioned = Mentioned::Users(users.into());
+            self.happen(cx, ReadingChange::Mentioned { room, id, mentioned });
+        }
     }
 
     pub(super) fn find_mentions(&self, author: UserId, room: RoomId, text: &str) -> Found<UserId> {

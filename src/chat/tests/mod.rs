@@ -26,6 +26,7 @@ mod presence;
 mod readings;
 mod replays;
 mod resuming;
+mod returning;
 mod rights;
 mod rooms;
 mod rooms_kept;

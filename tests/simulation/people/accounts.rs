@@ -133,6 +133,7 @@ impl Model {
         self.rename(n, user, name);
         let made = self.guests.remove(&user).expect("it was a guest");
         self.end_token(user);
+        self.came_by.retain(|(guest, _)| *guest != user);
         for room in &made.rooms {
             self.keep(*room);
             self.begin_reading(user, *room);

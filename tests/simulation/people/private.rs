@@ -398,7 +398,9 @@ impl Model {
             let place = self.kept.rooms[&room].name.clone();
             let object = json!({ "type": "invited", "room": place, "by": by });
             let line = format!("* {by} lets you into {place}: /join {place}");
-            self.tell_user(user, &object, &line);
+            if !self.ignores(user, self.clients[&n].user) {
+                self.tell_user(user, &object, &line);
+            }
             if self.settings(room)[ENTRY] == ASK || is_removed {
                 let name = &self.user(user).name;
                 self.log_act_in(room, &format!("{by} let {name} into {place}."));
@@ -482,6 +484,9 @@ impl Model {
         if self.user(user).rooms.len() < self.rules.rooms_max {
             self.note(user, room, |record| record.may_return = true);
             self.use_invitation(id);
+            if !self.is_account(user) {
+                self.came_by.insert((user, id));
+            }
         }
         Ok(())
     }
