@@ -207,8 +207,7 @@ impl Chat {
             return Ok(());
         };
         // It says nothing that is worth waiting for.
-        let is_muted = self.check_muted(cx, id).is_err();
-        if is_muted
+        if self.check_may_say(cx, room).is_err()
             || room.member_count() > self.settings.announce_below
             || cx.out.congested(channel)
         {
