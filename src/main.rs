@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chat_server::chat::Chat;
 use chat_server::chat::name::{Name, NameError, RoomName};
-use chat_server::config::{Config, Connect, Exit, HistoryTool, Mode, PageTool, Tool};
+use chat_server::config::{Config, Connect, Exit, HistoryTool, Mode, PAGE_URL, PageTool, Tool};
 use chat_server::delivery::Delivery;
 use chat_server::net::event_loop::{Ended, EventLoop, NetSettings};
 use chat_server::net::listening::{Bound, Inherited};
@@ -123,6 +123,9 @@ fn tell_urls(config: &Config, bound: &[Bound], code: &OwnerCode, has_owner: bool
     if config.wire != Protocols::Line {
         info!("the page is at {url}");
     }
+    if let Err(error) = code.note_page(&url) {
+        warn!("the owner command is not told where the page is: {error}");
+    }
     print_owner_link(code, &url, has_owner);
 }
 
@@ -191,8 +194,10 @@ fn look_after(tool: &HistoryTool) -> ExitCode {
         HistoryTool::Check { .. } => tools::check(&data),
         HistoryTool::Export { room, format, .. } => return export(&data, room, *format),
         HistoryTool::Owner { public_url, .. } => {
-            let link = owner_link(&OwnerCode::in_directory(&data), &public_url.to_string());
-            link.map_err(|error| match error.kind() {
+            let code = OwnerCode::in_directory(&data);
+            let given = public_url.as_ref().map(ToString::to_string);
+            let url = given.or_else(|| code.page()).unwrap_or_else(|| PAGE_URL.to_owned());
+            owner_link(&code, &url).map_err(|error| match error.kind() {
                 io::ErrorKind::NotFound => ToolError::NoHistory { directory: data },
                 _ => ToolError::File { file: data, error },
             })

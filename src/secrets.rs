@@ -85,6 +85,9 @@ fn is_code_letter(byte: u8) -> bool {
 
 /// Whether so many letters of codes stand in a row that there may be one. Each message is asked.
 pub fn may_have_code(text: &str) -> bool {
+    if text.len() < CODE_CHARS {
+        return false;
+    }
     let mut letters = 0;
     text.bytes().any(|byte| {
         if is_code_letter(byte) {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::chat::ids::UserId;
 use crate::chat::name::Name;
 use crate::chat::proofs::{Attempts, Proofs};
 use crate::chat::request::{AccountRequest, RequestError};
@@ -16,8 +17,10 @@ pub const CONFIRMATION_MS: u64 = 5 * 60 * 1000;
 /// A page may fetch its cookie for so long.
 pub const COOKIE_MS: u64 = 60 * 1000;
 
-/// So many cookies may wait to be fetched at a time.
+/// So many cookies may wait to be fetched at a time, and so many of one account: of those, another
+/// one makes the oldest worthless.
 const COOKIES_MAX: usize = 1024;
+const COOKIES_OF_ACCOUNT_MAX: usize = 8;
 
 /// What the next line of a terminal is: a secret that belongs to this.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +79,7 @@ pub struct Confirmation {
 #[derive(Debug)]
 struct Cookie {
     client: ClientId,
+    account: UserId,
     value: Box<str>,
     until_ms: u64,
 }
@@ -105,6 +109,7 @@ impl Logins {
     }
 
     /// This client has sent a line: the secret, if it was asked for one.
+    #[inline]
     pub fn answered(&mut self, client: ClientId, line: Option<&str>) {
         if !self.typed.is_empty() {
             self.typed.remove(&client);
@@ -152,16 +157,23 @@ impl Logins {
     pub fn offer_cookie(
         &mut self,
         code: &str,
-        client: ClientId,
+        (client, account): (ClientId, UserId),
         value: Box<str>,
         unix_ms: u64,
     ) -> bool {
         self.cookies.retain(|_, cookie| cookie.client != client && unix_ms < cookie.until_ms);
+        let own = self.cookies.iter().filter(|(_, cookie)| cookie.account == account);
+        let mut own: Vec<_> = own.map(|(&hash, cookie)| (cookie.until_ms, hash)).collect();
+        own.sort_unstable();
+        let too_many = (own.len() + 1).saturating_sub(COOKIES_OF_ACCOUNT_MAX);
+        for (_, hash) in own.into_iter().take(too_many) {
+            self.cookies.remove(&hash);
+        }
         if self.cookies.len() >= COOKIES_MAX {
             return false;
         }
         let until_ms = unix_ms + COOKIE_MS;
-        self.cookies.insert(SecretHash::of(code), Cookie { client, value, until_ms });
+        self.cookies.insert(SecretHash::of(code), Cookie { client, account, value, until_ms });
         true
     }
 

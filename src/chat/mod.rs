@@ -2,7 +2,8 @@
 //!
 //! A request (a typed command or a JSON object) is checked against the state by a handler. What
 //! happens then is a [`record::Record`]: it is told to those whom it concerns, goes to the
-//! [`record::Journal`] and is applied to the state, which changes in no other way. The state is a
+//! [`record::Journal`] and is applied to the state, which changes in no other way. (Of what somebody
+//! says a record is made only if it is retained: all else is done by its parts.) The state is a
 //! deterministic machine and knows users and rooms by ids of its own.
 //!
 //! - [`request`]: what clients ask for; [`dialect`]: how it is written, and what they are told.
@@ -427,10 +428,8 @@ impl Service for Chat {
         let presence = self.presence.next_deadline();
         let keeping = self.keeping.as_ref().and_then(Keeping::next_deadline);
         let absences = self.absences.next_deadline();
-        let zones = self.preferences.next_deadline();
         let others = self.backlog.next_deadline().into_iter().chain(keeping).chain(absences);
-        let others = others.chain(zones);
-        presence.into_iter().chain(others).min()
+        presence.into_iter().chain(others).chain(self.preferences.next_deadline()).min()
     }
 
     fn tick(&mut self, out: &mut Delivery) {
@@ -463,9 +462,6 @@ impl Service for Chat {
     }
 
     fn stored(&mut self, out: &mut Delivery) -> Kept {
-        if let Some(keeping) = &self.keeping {
-            self.written.set_written(keeping.durable());
-        }
         self.follow_store(out)
     }
 

@@ -111,6 +111,11 @@ impl Inbox {
         message
     }
 
+    /// The message that waits.
+    pub fn message(&self) -> Option<&[u8]> {
+        self.held.as_ref()?.waiting.as_ref().map(|(_, bytes)| &bytes[..])
+    }
+
     pub fn has_message(&self) -> bool {
         self.held.as_ref().is_some_and(|held| held.waiting.is_some())
     }

@@ -14,6 +14,7 @@ pub mod order;
 pub mod readings;
 mod rights;
 pub mod rooms;
+mod said;
 mod slots;
 mod space;
 #[cfg(test)]
@@ -190,7 +191,7 @@ impl State {
 
     pub fn is_member(&self, user: UserId, room: RoomId) -> bool {
         let slot = self.rooms.slot(room);
-        slot.is_some_and(|slot| self.users.memberships(user).any(|held| held.room == slot))
+        slot.is_some_and(|slot| self.users.is_member(user, slot))
     }
 
     /// The rooms that a user is in, in an order that stays for as long as it neither joins nor
@@ -238,25 +239,14 @@ impl State {
             }
             Kept::TopicSet { room, topic } => self.rooms.set_topic(room, topic),
             Kept::Said { room, id, message, key } => {
-                if let Some(key) = key {
-                    let first = First { id, unix_ms };
-                    self.keys.insert(Scope::Room(room), message.account(), &key, first);
-                }
-                if message.account().is_none() && by != UserId::SERVER {
-                    self.guest_words.add(by, room, id);
-                }
-                self.rooms.say(room, id, message);
-                if !self.accounts.is_empty() {
-                    self.readings.advance(by, room, id);
-                }
+                self.say(by, room, id, message, key.as_deref(), unix_ms);
             }
             Kept::MessageDeleted { room, id } => self.delete_message(room, id),
             Kept::HistoryCut { room, messages_kept } => self.rooms.cut(room, messages_kept),
-            Kept::Direct { to, key: Some(key), .. } => {
+            Kept::Direct { to, key, .. } => {
                 let first = First { id: 0, unix_ms };
-                self.keys.insert(Scope::User(to), self.account(by), &key, first);
+                self.note_key(Scope::User(to), self.account(by), key.as_deref(), first);
             }
-            Kept::Direct { key: None, .. } => {}
             Kept::AccountMade { .. } if self.accounts.contains(by) => {}
             Kept::AccountMade { name, password, role, invitation } => {
                 self.make_account(by, name, Account::new(password, role, unix_ms, Vec::new()));

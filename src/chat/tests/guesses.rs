@@ -328,3 +328,23 @@ fn a_code_that_makes_no_account_is_answered_as_one_that_there_is_not() {
         assert_eq!(refused(&mut stage, "b", &register("bob", code)), "code_refused", "{code}");
     }
 }
+
+/// Whoever has one account cannot keep others from being known by their browsers.
+#[test]
+fn an_account_has_few_cookies_that_wait_to_be_fetched() {
+    let mut stage = with_alice();
+    let codes: Vec<String> = (0..9)
+        .map(|number| {
+            let actor = format!("page {number}");
+            stage.open(&actor, JSON, Visit::default());
+            stage.say(&actor, &login("alice", "password of alice"));
+            stage.pass(1_000);
+            stage.say(&actor, r#"{"type":"cookie"}"#);
+            code(&mut stage, &actor).expect("a code")
+        })
+        .collect();
+    let unix_ms = stage.now.unix_ms;
+    let fetched: Vec<bool> =
+        codes.iter().map(|code| stage.chat.take_cookie(code, unix_ms).is_some()).collect();
+    assert_eq!(fetched, [false, true, true, true, true, true, true, true, true]);
+}

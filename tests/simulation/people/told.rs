@@ -159,7 +159,7 @@ pub enum Told {
 }
 
 /// With what errors begin, or what is in them.
-const ERRORS: [(&str, &str); 74] = [
+const ERRORS: [(&str, &str); 76] = [
     ("has no account. What is banned", "no_account"),
     ("is banned from this server", "banned"),
     ("You are banned from this server", "banned"),
@@ -218,6 +218,7 @@ const ERRORS: [(&str, &str); 74] = [
     ("which is taken. Choose", "name_taken"),
     ("was somebody's until a short while ago", "name_taken"),
     ("Nobody here is called", "no_such_name"),
+    ("You cannot let yourself speak again", "not_allowed"),
     ("have said nothing to each other yet", "no_such_name"),
     ("is not connected now", "not_connected"),
     ("is a guest: what is said to guests", "no_account"),

@@ -79,7 +79,8 @@ impl Chat {
         let value = URL_SAFE_NO_PAD.encode(random);
         // Who sees one of the two does not know the other.
         let code = URL_SAFE_NO_PAD.encode(SecretHash::of(&format!("code of {value}")).0);
-        if !self.logins.offer_cookie(&code, cx.client, value.as_str().into(), cx.unix_ms()) {
+        let whose = (cx.client, cx.user);
+        if !self.logins.offer_cookie(&code, whose, value.as_str().into(), cx.unix_ms()) {
             let message = "Too many browsers log in at this moment. Try again in a minute.";
             return Err(RequestError::new("busy", message.to_owned()));
         }
@@ -101,12 +102,7 @@ impl Chat {
     /// # Errors
     /// This has it in it.
     pub(in crate::chat::handlers) fn check_secrets(&self, cx: &Context<'_>, text: &str) -> Done {
-        // A bot types nothing, and may have much to say of logins.
-        if self.is_login_without_slash(text) && self.state.accounts().owner_of(cx.user).is_none() {
-            let message = "That looks like a command without its slash, with a password in it, so \
-                           it was not said.";
-            return Err(RequestError::new("not_said", message.to_owned()));
-        }
+        self.check_is_no_login(cx, text)?;
         self.check_tokens(text, cx.unix_ms())
     }
 
@@ -115,8 +111,11 @@ impl Chat {
         if accounts.is_empty() && guests.is_empty() {
             return Ok(());
         }
-        // Who hides a token behind others gives it away on purpose.
-        let found = memchr::memmem::find_iter(text.as_bytes(), TOKEN_PREFIX);
+        // Who hides a token behind others gives it away on purpose. A byte is looked for, and not
+        // the prefix: to begin to look for that takes longer than most messages are.
+        let ends = memchr::memchr_iter(b'_', text.as_bytes()).map(|at| at + 1);
+        let found = ends.filter_map(|end| end.checked_sub(TOKEN_PREFIX.len()));
+        let found = found.filter(|&at| text.as_bytes()[at..].starts_with(TOKEN_PREFIX.as_bytes()));
         let is_live = |at: usize| {
             let token = text.get(at..at + TOKEN_BYTES).map(SecretHash::of);
             token.is_some_and(|hash| {
@@ -128,6 +127,24 @@ impl Chat {
         if found.take(SECRETS_LOOKED_UP).any(is_live) {
             let message =
                 "There is a token in that by which somebody is known, so it was not said.";
+            return Err(RequestError::new("not_said", message.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// What somebody meant to log in with is not said.
+    ///
+    /// # Errors
+    /// It is that.
+    pub(in crate::chat::handlers) fn check_is_no_login(
+        &self,
+        cx: &Context<'_>,
+        text: &str,
+    ) -> Done {
+        // A bot types nothing, and may have much to say of logins.
+        if self.is_login_without_slash(text) && self.state.accounts().owner_of(cx.user).is_none() {
+            let message = "That looks like a command without its slash, with a password in it, so \
+                           it was not said.";
             return Err(RequestError::new("not_said", message.to_owned()));
         }
         Ok(())
@@ -149,6 +166,13 @@ impl Chat {
     pub(in crate::chat::handlers) fn check_hidden(&self, text: &str, unix_ms: u64) -> Done {
         self.check_tokens(text, unix_ms)?;
         self.check_codes(text, unix_ms)
+    }
+
+    /// Whether a text that has no hyphen has to be looked at for codes. Each message is asked.
+    pub(in crate::chat::handlers) fn may_have_code(&self, text: &str) -> bool {
+        let accounts = self.state.accounts();
+        let has_codes = accounts.invitations().next().is_some() || !accounts.has_owner();
+        has_codes && secrets::may_have_code(text)
     }
 
     fn check_codes(&self, text: &str, unix_ms: u64) -> Done {
