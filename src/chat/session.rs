@@ -47,6 +47,8 @@ pub struct Sessions {
     /// elsewhere.
     lines: BTreeMap<ClientId, (u64, Option<RoomId>)>,
     by_user: Vec<u32>,
+    /// Those that hear only these rooms of their account, by the keys of their names.
+    followers: BTreeMap<ClientId, BTreeSet<Box<str>>>,
     pub aways: Aways,
     /// Since when each client is here, in seconds since 1970.
     since_s: Vec<u32>,
@@ -149,6 +151,21 @@ impl Sessions {
         self.private.get(word).is_some_and(|word| word & bit != 0)
     }
 
+    /// A client hears only these rooms of its account.
+    pub fn follow_only(&mut self, client: ClientId, rooms: BTreeSet<Box<str>>) {
+        self.followers.insert(client, rooms);
+    }
+
+    pub fn follows_some(&self, client: ClientId) -> bool {
+        !self.followers.is_empty() && self.followers.contains_key(&client)
+    }
+
+    /// Whether a client is to hear this room, if its account is in it.
+    pub fn hears(&self, client: ClientId, room: &str) -> bool {
+        self.followers.is_empty()
+            || self.followers.get(&client).is_none_or(|rooms| rooms.contains(room))
+    }
+
     /// Connections that are somebody.
     pub fn count(&self) -> usize {
         self.sessions.iter().flatten().count()
@@ -191,6 +208,7 @@ impl Sessions {
             self.alone.remove(&client);
             self.held_up.remove(&client);
             self.lines.remove(&client);
+            self.followers.remove(&client);
             self.aways.forget(client);
         }
     }

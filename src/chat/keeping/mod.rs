@@ -12,13 +12,18 @@ use std::sync::Arc;
 use readings::ReadLately;
 
 use crate::chat::Chat;
+use crate::chat::backlog::Backlog;
 use crate::chat::ids::{Pair, RoomId, UserId};
 use crate::chat::name::NameForms;
+use crate::chat::presence::PresenceSums;
 use crate::chat::record::{Cached, Event, Kept, Presence, Record};
 use crate::chat::request::RequestError;
+use crate::chat::session::Sessions;
 use crate::chat::settings::STORE_PATIENCE_MS;
+use crate::chat::state::State;
 use crate::chat::state::history::{Message, MessageKind};
 use crate::chat::state::rooms::Room;
+use crate::chat::written::Written;
 use crate::clock::Millis;
 use crate::delivery::{Delivery, Wait};
 use crate::ids::{ClientId, GroupId};
@@ -405,6 +410,23 @@ impl Chat {
                 self.close_room(room, record, out);
             }
         }
+    }
+
+    /// Forgets everybody, and all that is known of them.
+    pub(super) fn forget_all(&mut self) {
+        self.state = State::new(self.settings.rooms);
+        self.sessions = Sessions::default();
+        self.replays.clear();
+        self.presence = PresenceSums::default();
+        self.backlog = Backlog::default();
+        self.questions.clear();
+        self.logins.clear();
+        self.written = Written::default();
+        self.posts.clear();
+        self.arrivals.clear();
+        self.arriving.clear();
+        self.absences.clear();
+        self.unproven.clear();
     }
 
     /// Throws away what is in memory, and starts anew with what is kept. All clients are about to
