@@ -125,7 +125,8 @@ impl Model {
             let heard = client.heard.get(&room).copied().unwrap_or(0);
             let unwritten = client.expected.iter().find_map(|(_, told)| match told {
                 Told::Said { of, id, name, text, .. } if *of == room => {
-                    (!is_written(&format!("] {name}: {}", lines(text)))).then_some(*id)
+                    let rows = lines(text).replace('\n', "\r\n");
+                    (!is_written(&format!("] {name}: {rows}"))).then_some(*id)
                 }
                 _ => None,
             });
