@@ -45,6 +45,7 @@ pub mod request;
 mod session;
 pub mod settings;
 pub mod state;
+mod succession;
 mod terminal;
 #[cfg(test)]
 mod tests;
@@ -84,6 +85,7 @@ use crate::delivery::{Delivery, Wait};
 use crate::ids::{ClientId, Peer, Ticket};
 use crate::metrics::Exposition;
 use crate::secrets::Secrets;
+use crate::service::succession::Succession;
 use crate::service::{Answer, Ended, Hello, Incoming, Job, Kept, Outcome, Service, Wake};
 use crate::site::{Health, Page, Site};
 use crate::store::{Loaded, Store, StoredRoom};
@@ -472,6 +474,10 @@ impl Service for Chat {
 
     fn write_metrics(&self, out: &mut Exposition) {
         self.write_own_metrics(out);
+    }
+
+    fn succession(&mut self) -> Option<&mut dyn Succession> {
+        Some(self)
     }
 
     fn said_goodbye(&mut self, client: ClientId, peer: Peer, out: &mut Delivery) {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 
 use crate::chat::ids::{RoomId, UserId};
 use crate::chat::state::order::Network;
@@ -22,6 +23,18 @@ pub struct Session {
     serial: u32,
     /// The channel of the room that it talks in.
     pub current: Option<ChannelId>,
+}
+
+/// What is known of a connection, for another process.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SessionSnapshot {
+    pub user: UserId,
+    bucket: TokenBucket,
+    is_private: bool,
+    key: Option<u32>,
+    is_alone: bool,
+    held_up: Option<Millis>,
+    line: Option<(u64, Option<RoomId>)>,
 }
 
 /// All connections, by client and by user.
@@ -223,6 +236,53 @@ impl Sessions {
         last.is_none_or(|last| last + rate.fill_ms() <= now_ms)
     }
 
+    /// What else is known of a client, for another process to go on with.
+    pub fn snapshot(&self, client: ClientId) -> Option<SessionSnapshot> {
+        let Session { user, bucket, .. } = *self.get(client)?;
+        Some(SessionSnapshot {
+            user,
+            bucket,
+            is_private: self.is_private(client),
+            key: self.key_of(client),
+            is_alone: self.alone.contains(&client),
+            held_up: self.held_up.get(&client).copied(),
+            line: self.lines.get(&client).copied(),
+        })
+    }
+
+    /// A client is here that another process has had. `slot`: its user's, if that is a guest.
+    pub fn restore(
+        &mut self,
+        client: ClientId,
+        peer: Peer,
+        snapshot: SessionSnapshot,
+        slot: Option<UserSlot>,
+    ) {
+        let SessionSnapshot { user, bucket, is_private, key, is_alone, held_up, line } = snapshot;
+        self.add(client, user, peer);
+        match slot {
+            Some(slot) => self.connected(client, slot),
+            None => self.attach(client, user),
+        }
+        if let Some(session) = self.get_mut(client) {
+            session.bucket = bucket;
+        }
+        self.set_private(client, is_private);
+        self.keys.extend(key.map(|key| (client, key)));
+        if is_alone {
+            self.alone.insert(client);
+        }
+        self.held_up.extend(held_up.map(|at| (client, at)));
+        self.lines.extend(line.map(|line| (client, line)));
+    }
+
+    /// A client talks in this channel, as it did in another process.
+    pub fn restore_current(&mut self, client: ClientId, channel: Option<ChannelId>) {
+        if let Some(session) = self.get_mut(client) {
+            session.current = channel;
+        }
+    }
+
     /// A client talks where others are, or where nobody else is; whether it should be told so now.
     pub fn needs_alone_notice(&mut self, client: ClientId, is_alone: bool) -> bool {
         if is_alone {
@@ -284,6 +344,23 @@ impl RoomChannels {
     /// Which of them the last but one was in this channel, and the last; 0: there is none.
     pub fn said_in(&self, channel: ChannelId) -> [u64; 2] {
         self.said_in.get(channel.index()).copied().unwrap_or_default()
+    }
+
+    /// How much was said, and which of it last in the rooms that have a channel, in the order of
+    /// these.
+    pub fn snapshot(&self) -> (u64, Vec<(RoomId, [u64; 2])>) {
+        let rooms = self.rooms.iter().zip(&self.said_in);
+        (self.said, rooms.filter_map(|(room, said)| Some(((*room)?, *said))).collect())
+    }
+
+    /// Goes on from there. The rooms have channels.
+    pub fn restore(&mut self, said: u64, said_in: &[(RoomId, [u64; 2])]) {
+        self.said = said;
+        for (room, said) in said_in {
+            if let Some(channel) = self.of(*room) {
+                self.said_in[channel.index()] = *said;
+            }
+        }
     }
 
     /// Forgets all rooms. Returns their channels, in an order that is always the same.

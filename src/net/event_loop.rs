@@ -9,6 +9,7 @@ use std::{io, mem, thread};
 
 use log::info;
 use mio::{Events, Interest, Poll, Token, Waker};
+use serde_json::value::RawValue;
 use signal_hook_mio::v1_0::Signals;
 use thiserror::Error;
 
@@ -24,14 +25,19 @@ use crate::net::machine;
 use crate::net::metrics::{LoopCollector, NetMetrics};
 use crate::net::rejection::Rejections;
 use crate::net::signals::{self, Stop};
+use crate::net::stream::Socket;
 use crate::net::supervisor::Supervisor;
 use crate::net::tls::MaybeTls;
 use crate::net::tls::certificate::Certificate;
 use crate::net::trim::{self, Resident, TrimTimer};
+use crate::net::upgrade::Upgrade;
+use crate::net::upgrade::predecessor::{self, Estate};
 use crate::net::worker::{self, Worker};
 use crate::plural::Count;
 use crate::server::Server;
 use crate::server::settings::ServerSettings;
+use crate::server::succession::ConnectionSnapshot;
+use crate::service::succession::Refused;
 use crate::service::{Lane, Service};
 
 /// Readiness events taken from the kernel at once.
@@ -66,16 +72,17 @@ pub struct NetSettings {
 
 /// Drives a [`Server`] with sockets, the clock and signals.
 pub struct EventLoop<A> {
-    poll: Poll,
+    pub(in crate::net) poll: Poll,
     signals: Signals,
     clock: Clock,
     alarm: Alarm,
-    listener: Listener,
-    server: Server<MaybeTls, A>,
+    pub(in crate::net) listener: Listener,
+    pub(in crate::net) server: Server<MaybeTls, A>,
     certificate: Option<Certificate>,
+    pub(in crate::net) waker: Arc<Waker>,
     reading: Worker,
     passwords: Worker,
-    supervisor: Supervisor,
+    pub(in crate::net) supervisor: Supervisor,
     coalescer: Coalescer,
     trim_timer: TrimTimer,
     resident: Resident,
@@ -85,9 +92,13 @@ pub struct EventLoop<A> {
     metrics: Rc<RefCell<NetMetrics>>,
     /// Whether anybody may ask how long turns take.
     is_monitored: bool,
-    drain: Duration,
+    pub(in crate::net) drain: Duration,
     /// The server stops, and waits for its clients no longer than this.
-    drain_until: Option<Millis>,
+    pub(in crate::net) drain_until: Option<Millis>,
+    /// How another process takes over, if one can.
+    pub(in crate::net) upgrade: Option<Upgrade>,
+    /// It has taken over.
+    pub(in crate::net) has_handed_over: bool,
 }
 
 /// Why there is nothing to run.
@@ -104,6 +115,8 @@ pub enum BindError {
 pub enum Ended {
     /// All clients that read were sent everything that was waiting for them.
     Drained,
+    /// Another process goes on.
+    HandedOver,
     /// A second signal, or the time to drain ran out: this many clients were cut off.
     Cut(usize),
     /// So many turns' changes have not been stored, and nobody has been shown them: the store is
@@ -137,7 +150,7 @@ impl<A: Service> EventLoop<A> {
         let listener = Listener::new(sockets, clients_max, rejections, registry, LISTENER)?;
         info!("memory for all clients together: {} MiB (--memory-mib)", budget >> 20);
         settings.is_loopback = listener.bound().all(Bound::is_here);
-        let supervisor = Supervisor::find();
+        let supervisor = Supervisor::find(predecessor::takes_over());
         let reloads = certificate.is_some() || supervisor.is_there();
         let mut signals = Signals::new(signals::heeded(reloads))?;
         registry.register(&mut signals, SIGNALS, Interest::READABLE)?;
@@ -163,7 +176,8 @@ impl<A: Service> EventLoop<A> {
             server,
             certificate,
             reading: Worker::new(Arc::clone(&waker), Lane::Reading),
-            passwords: Worker::new(waker, Lane::Passwords),
+            passwords: Worker::new(Arc::clone(&waker), Lane::Passwords),
+            waker,
             supervisor,
             coalescer: Coalescer::default(),
             trim_timer: TrimTimer::new(budget),
@@ -173,7 +187,50 @@ impl<A: Service> EventLoop<A> {
             is_monitored,
             drain,
             drain_until: None,
+            upgrade: None,
+            has_handed_over: false,
         })
+    }
+
+    /// Lets another process take over when that is asked for.
+    pub fn set_upgrade(&mut self, upgrade: Upgrade) {
+        self.upgrade = Some(upgrade);
+    }
+
+    /// Takes over from another process, and returns once this one is the server.
+    ///
+    /// # Errors
+    /// Why it cannot, or that the other one goes on itself.
+    pub fn take_over(&mut self, estate: Estate) -> io::Result<()> {
+        let Estate { predecessor, ms, service, connections, left } = estate;
+        self.clock.continue_from(ms);
+        let now = self.clock.now();
+        let restored = self.restore(&service, connections, left, now);
+        if let Err(why) = restored {
+            predecessor.refuse(&why);
+            return Err(io::Error::other(why.into_string()));
+        }
+        let (registry, metrics) = (self.poll.registry(), &self.metrics);
+        self.listener.register_new(registry, &mut self.server, &mut metrics.borrow_mut());
+        predecessor.await_go()
+    }
+
+    fn restore(
+        &mut self,
+        service: &RawValue,
+        connections: Vec<(Socket, ConnectionSnapshot)>,
+        left: Vec<ConnectionSnapshot>,
+        now: Now,
+    ) -> Result<(), Refused> {
+        self.server.restore(service, now)?;
+        for (socket, snapshot) in connections {
+            let key = self.server.restore_connection(Some(socket.into()), snapshot, now)?;
+            self.listener.adopt(key);
+        }
+        for snapshot in left {
+            self.server.restore_connection(None, snapshot, now)?;
+        }
+        Ok(())
     }
 
     /// Where is really listened.
@@ -194,6 +251,9 @@ impl<A: Service> EventLoop<A> {
         let mut events = Events::with_capacity(EVENTS_MAX);
         let now = self.clock.now();
         self.supervisor.ready(self.listener.bound(), now);
+        if let Some(upgrade) = &self.upgrade {
+            upgrade.begin();
+        }
         loop {
             if let Some(ended) = self.turn(&mut events)? {
                 let ended = self.unstored().map_or(ended, Ended::Unstored);
@@ -222,7 +282,8 @@ impl<A: Service> EventLoop<A> {
         // Before the server's own deadlines, which would let the last clients go as if they had
         // drained.
         if self.drain_until.is_some_and(|at| at <= now.ms) {
-            return Ok(Some(Ended::Cut(self.server.len())));
+            let cut = Ended::Cut(self.server.len());
+            return Ok(Some(if self.has_handed_over { Ended::HandedOver } else { cut }));
         }
         self.trim_when_idle(events, now);
         // 2. Accept connections, and take what the workers have done. What the store has done is
@@ -244,14 +305,20 @@ impl<A: Service> EventLoop<A> {
         if self.is_monitored {
             self.metrics.borrow_mut().turn_seconds.observe(self.clock.turn_elapsed());
         }
-        Ok(self.stop_or_go_on(stop, now))
+        let ended = self.stop_or_go_on(stop, now);
+        if ended.is_none() && self.drain_until.is_none() {
+            self.go_on_upgrading(now);
+        }
+        Ok(ended)
     }
 
     /// Accepts connections, and takes what the workers have done. Returns whether that took time.
     fn take_in(&mut self, now: Now) -> bool {
         let mut metrics = self.metrics.borrow_mut();
         metrics.turns += 1;
-        let has_accepted = self.listener.accept(&mut self.server, &mut metrics, now);
+        let is_settling = self.upgrade.as_ref().is_some_and(Upgrade::is_settling);
+        let has_accepted =
+            !is_settling && self.listener.accept(&mut self.server, &mut metrics, now);
         for worker in [&mut self.reading, &mut self.passwords] {
             while let Some((ticket, answer)) = worker.take_done() {
                 metrics.jobs.of(worker.lane()).done += 1;
@@ -269,7 +336,8 @@ impl<A: Service> EventLoop<A> {
                 let renewal = self.certificate.as_ref().map(Certificate::next_deadline);
                 let stop_or_renew = earlier(self.drain_until, renewal);
                 let ours = earlier(stop_or_renew, self.trim_timer.next_deadline());
-                let ours = earlier(ours, self.supervisor.next_deadline());
+                let upgrade = self.upgrade.as_ref().and_then(Upgrade::next_deadline);
+                let ours = earlier(ours, earlier(self.supervisor.next_deadline(), upgrade));
                 let accepting = earlier(self.listener.next_deadline(), ours);
                 let deadline = earlier(self.server.next_deadline(), accepting);
                 self.alarm.set(deadline, &mut self.clock)
@@ -303,7 +371,14 @@ impl<A: Service> EventLoop<A> {
         for event in events {
             match event.token() {
                 LISTENER => self.listener.set_ready(),
-                SIGNALS => stop = stop.max(self.signals.pending().map(signals::meaning).max()),
+                SIGNALS => {
+                    for signal in self.signals.pending().collect::<Vec<_>>() {
+                        match signals::meaning(signal) {
+                            None => self.asked_to_upgrade(),
+                            asked => stop = stop.max(asked),
+                        }
+                    }
+                }
                 // The workers' and the store's answers are taken in every turn.
                 WAKER => {}
                 // So are deadlines.
@@ -405,7 +480,10 @@ impl<A: Service> EventLoop<A> {
             (Some(_), None) => self.begin_drain(now),
             (Some(Stop::Asked), Some(_)) => return Some(Ended::Cut(self.server.len())),
         }
-        (self.drain_until.is_some() && self.server.is_drained()).then_some(Ended::Drained)
+        if self.drain_until.is_none() || !self.server.is_drained() {
+            return None;
+        }
+        Some(if self.has_handed_over { Ended::HandedOver } else { Ended::Drained })
     }
 
     /// No new connections; clients are closed as they drain.

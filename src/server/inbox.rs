@@ -111,6 +111,12 @@ impl Inbox {
         message
     }
 
+    /// The message that waits.
+    pub fn message(&self) -> Option<(FrameKind, &[u8])> {
+        let (kind, bytes) = self.held.as_ref()?.waiting.as_ref()?;
+        Some((*kind, bytes))
+    }
+
     pub fn has_message(&self) -> bool {
         self.held.as_ref().is_some_and(|held| held.waiting.is_some())
     }

@@ -7,7 +7,7 @@
 //! wire, [`proxied`] finds out whose it is behind a proxy, [`protection`] puts TLS on it,
 //! [`receive`] reads and serves it, [`request`] answers HTTP, [`monitoring`] tells monitors,
 //! [`echo`] sends back from where it was read, [`deliver`] writes, [`line`] draws the line that
-//! somebody types, [`close`] ends it, [`stored`] has what follows from a change wait for the store,
+//! somebody types, [`close`] ends it, [`succession`] hands it to another process, [`stored`] has what follows from a change wait for the store,
 //! [`memory`] says who has to go when all together hold too much, [`dismiss`] closes those whom the
 //! service does not want.
 
@@ -35,6 +35,7 @@ mod sessions;
 pub mod settings;
 mod stored;
 pub mod stream;
+pub mod succession;
 mod timers;
 
 use std::net::SocketAddr;
@@ -108,6 +109,8 @@ pub struct Server<S, A> {
     wire_counts: WireCounts,
     serial: u32,
     draining: bool,
+    /// Nothing is read: the state is about to be handed over.
+    is_settling: bool,
     /// The newest group that the service has been told to keep.
     kept: GroupId,
     /// See [`Server::store_broken`].
@@ -188,6 +191,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             wire_counts: WireCounts::default(),
             serial: 0,
             draining: false,
+            is_settling: false,
             kept: GroupId::default(),
             store_broken: None,
             next_search: NextSearch::default(),
@@ -223,6 +227,11 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// The stream of the client with this key, if it is here.
     pub fn stream(&mut self, key: usize) -> Option<&mut S> {
         self.connections.get_mut(key).map(|connection| &mut connection.stream)
+    }
+
+    /// The same, to be looked at.
+    pub fn stream_of(&self, key: usize) -> Option<&S> {
+        self.connections.get(key).map(|connection| &connection.stream)
     }
 
     /// Asks whether one more client may come from this peer's address. To be asked once, before

@@ -30,6 +30,9 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// them, or one of each part of the turn at least.
     pub(super) fn read(&mut self, mut is_over: impl FnMut(u64) -> bool) {
         self.close_too_slow();
+        if self.is_settling {
+            return self.serve_waiting();
+        }
         let mut woken = Vec::new();
         self.out.take_woken(&mut woken);
         // One that was closed while it waited is on the ready list already, to have the rest of its
@@ -58,6 +61,23 @@ impl<S: Stream, A: Service> Server<S, A> {
             }
         }
         self.out.set_late(false);
+    }
+
+    /// Nothing is read: only those go on that were waiting for what has come, with the message that
+    /// they have sent already.
+    fn serve_waiting(&mut self) {
+        let mut woken = Vec::new();
+        self.out.take_woken(&mut woken);
+        for id in woken {
+            if !self.connection(id).is_some_and(Connection::resume) {
+                continue;
+            }
+            self.ready.push(id);
+            let connection = &mut self.connections[id.index()];
+            if let Some((kind, bytes)) = connection.inbox.take_message() {
+                self.offer(id, kind, &bytes);
+            }
+        }
     }
 
     /// What waits in the service for what is clear goes on. After those that talk: one that was

@@ -1,5 +1,6 @@
 //! A connection that has not shown yet what it speaks.
 
+use serde::{Deserialize, Serialize};
 use super::close::CloseReason;
 use super::detect::{Detected, Foreign, detect, has_words};
 use super::line::{LineMode, write_close};
@@ -11,7 +12,7 @@ use crate::clock::Millis;
 const METHOD_BYTES_MAX: usize = 16;
 
 /// A connection that has not shown yet what it speaks.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Undecided {
     /// When the connection was established.
     since: Millis,
@@ -25,7 +26,7 @@ pub struct Undecided {
 }
 
 /// What its silence has led to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Silence {
     Nothing,
     Released,

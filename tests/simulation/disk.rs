@@ -512,6 +512,11 @@ impl Store for Handle {
         if self.inner().is_full { Space::Full } else { Space::Free }
     }
 
+    fn release(&mut self) -> Result<(), StoreError> {
+        assert!(self.inner().pending.is_empty(), "all of it is durable");
+        Ok(())
+    }
+
     fn take_expired(&mut self) -> Vec<Expired> {
         std::mem::take(&mut self.inner().expired)
     }

@@ -24,7 +24,9 @@ use crate::delivery::{Delivery, Wait};
 use crate::ids::{ClientId, GroupId};
 use crate::metrics::Exposition;
 use crate::service;
-use crate::store::{Change, Expired, Progress, Reader, Space, Store, StoredMessage, Wake};
+use crate::store::{
+    Change, Expired, Progress, Reader, Space, Store, StoreError, StoredMessage, Wake,
+};
 
 /// What a change takes beside its texts, in bytes.
 const CHANGE_BYTES: usize = 64;
@@ -77,6 +79,16 @@ impl Keeping {
 
     pub fn durable(&self) -> GroupId {
         self.durable
+    }
+
+    /// Closes the store: all that was handed over is durable, and another process can open it.
+    pub fn release(&mut self) -> Result<(), StoreError> {
+        self.store.release()
+    }
+
+    /// Opens it again, to go on where it was.
+    pub fn take_back(&mut self) -> Result<(), StoreError> {
+        self.store.take_back()
     }
 
     pub fn write_metrics(&self, out: &mut Exposition) {
@@ -377,6 +389,15 @@ impl Chat {
         }
     }
 
+    /// Nobody hears anything of any room any more.
+    pub(super) fn close_channels(&mut self, out: &mut Delivery) {
+        for channel in self.channels.clear() {
+            let members: Vec<ClientId> = out.members(channel).collect();
+            members.into_iter().for_each(|client| out.leave(channel, client));
+            out.close_channel(channel);
+        }
+    }
+
     /// Throws away what is in memory, and starts anew with what is kept. All clients are about to
     /// be closed, and are in no room any more.
     fn reload(
@@ -384,11 +405,7 @@ impl Chat {
         group: GroupId,
         out: &mut Delivery,
     ) -> Result<(), crate::store::StoreError> {
-        for channel in self.channels.clear() {
-            let members: Vec<ClientId> = out.members(channel).collect();
-            members.into_iter().for_each(|client| out.leave(channel, client));
-            out.close_channel(channel);
-        }
+        self.close_channels(out);
         self.forget_all();
         let Some(keeping) = &mut self.keeping else { return Ok(()) };
         keeping.changes.clear();

@@ -14,6 +14,7 @@ pub mod readings;
 mod rights;
 pub mod rooms;
 mod slots;
+pub mod snapshot;
 mod space;
 #[cfg(test)]
 mod tests;

@@ -208,6 +208,16 @@ impl Order {
             && self.ignored.get(&user).is_some_and(|ignored| ignored.contains(&other))
     }
 
+    /// Who ignores whom.
+    pub(super) fn all_ignored(&self) -> impl Iterator<Item = (UserId, UserId)> {
+        self.ignored.iter().flat_map(|(&by, all)| all.iter().map(move |&user| (by, user)))
+    }
+
+    /// All mutes; some may be over.
+    pub(super) fn all_mutes(&self) -> impl Iterator<Item = (RoomId, UserId, &Mute)> {
+        self.mutes.iter().map(|(&(room, user), mute)| (room, user, mute))
+    }
+
     // ---- Changes ----
 
     pub(super) fn apply(&mut self, by: UserId, change: OrderChange) {

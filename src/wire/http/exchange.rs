@@ -1,5 +1,6 @@
 //! A connection on which requests come, one after the other.
 
+use serde::{Deserialize, Serialize};
 use super::{HeadParser, HttpError, Method, begins_with_head};
 use crate::clock::Millis;
 use crate::wire::close::CloseReason;
@@ -7,8 +8,10 @@ use crate::wire::detect::{Foreign, is_simple_request};
 use crate::wire::{Elapsed, Observed, Step, Timeouts};
 
 /// A connection on which requests come.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Http {
+    /// What has come of a head is parsed anew.
+    #[serde(skip)]
     parser: HeadParser,
     /// When the head that is under way began; before it, when the connection was made or last
     /// answered. While it lingers, when something last came.
@@ -22,6 +25,10 @@ pub struct Http {
 impl Http {
     pub fn new(now: Millis) -> Http {
         Http { parser: HeadParser::default(), since: now, linger_until: None, answered: false }
+    }
+
+    pub(in crate::wire) fn restored(&mut self, now: Millis) {
+        self.since = now;
     }
 
     pub(in crate::wire) fn received(&mut self, now: Millis) {

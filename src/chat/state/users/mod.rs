@@ -151,6 +151,15 @@ impl Users {
         self.next_id = UserId::new(next_id).map_or(self.next_id, |next| next.max(self.next_id));
     }
 
+    /// Adds a guest that another process has had, and who keeps its id.
+    pub(super) fn restore(&mut self, id: UserId, name: Name) {
+        let next_id = std::mem::replace(&mut self.next_id, id);
+        if self.get(id).is_none() {
+            self.add(id, name);
+        }
+        self.next_id = next_id.max(id.next());
+    }
+
     /// Gives somebody a name that is free, or its own in another spelling.
     pub(super) fn rename(&mut self, id: UserId, name: Name) {
         let Users { users, by_name, .. } = self;
