@@ -354,12 +354,12 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// Whether there are connections that are known to have more to read.
     pub fn is_reading(&self) -> bool {
-        !self.ready.is_empty()
+        !self.ready.is_empty() && !self.is_settling
     }
 
     /// Whether there is work that does not wait for any readiness: the next poll must not block.
     pub fn is_busy(&self) -> bool {
-        !self.ready.is_empty() || self.out.is_busy() || self.has_lost_changes()
+        self.is_reading() || self.out.is_busy() || self.has_lost_changes()
     }
 
     /// When the next deadline passes.

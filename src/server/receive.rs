@@ -72,12 +72,15 @@ impl<S: Stream, A: Service> Server<S, A> {
             if !self.connection(id).is_some_and(Connection::resume) {
                 continue;
             }
-            self.ready.push(id);
             let connection = &mut self.connections[id.index()];
+            connection.begin_turn();
             if let Some((kind, bytes)) = connection.inbox.take_message() {
                 self.offer(id, kind, &bytes);
             }
+            // It is read from in its turn, here or elsewhere.
+            self.read_again(id);
         }
+        self.serve_clear();
     }
 
     /// What waits in the service for what is clear goes on. After those that talk: one that was

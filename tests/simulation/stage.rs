@@ -213,7 +213,10 @@ impl<A: Service> Stage<A> {
     }
 
     /// Another server goes on with these connections, which have other keys there.
-    pub fn replace_server(&mut self, server: Server<Near, A>, keys: &BTreeMap<usize, usize>) {
+    pub fn replace_server(&mut self, mut server: Server<Near, A>, keys: &BTreeMap<usize, usize>) {
+        if self.faults.tls > 0 {
+            server.set_tls(Box::new(Handshakes));
+        }
         drop(mem::replace(&mut self.server, server));
         self.links.borrow_mut().retain(|_, link| {
             let is_here = !link.wire.borrow().dropped;
