@@ -111,16 +111,6 @@ pub static PAGE: LazyLock<Page> = LazyLock::new(|| {
     Page::new(&[("commands/server.js", request::commands::COMMANDS_MODULE.as_str())])
 });
 
-fn greeting(settings: &ChatSettings) -> String {
-    let page = settings.public_url.as_deref();
-    let page = page.map(|url| format!(" In a browser: {url}")).unwrap_or_default();
-    let line = match settings.guests {
-        true => "* This is a chat. Press Enter to come in, or type what to say in #lobby.",
-        false => "* This is a chat for people with an account. Press Enter to come in.",
-    };
-    format!("{line}{page}\r\n")
-}
-
 /// The chat service.
 #[derive(Debug)]
 pub struct Chat {
@@ -153,7 +143,7 @@ pub struct Chat {
 impl Chat {
     pub fn new(settings: ChatSettings) -> Chat {
         Chat {
-            greeting: greeting(&settings),
+            greeting: settings.greeting(),
             state: State::new(settings.rooms),
             journal: Journal::default(),
             sessions: Sessions::default(),

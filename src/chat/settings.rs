@@ -137,3 +137,16 @@ pub struct ChatSettings {
     /// of what is kept takes its place.
     pub epoch: String,
 }
+
+impl ChatSettings {
+    /// What somebody at a terminal is told who is silent.
+    pub(super) fn greeting(&self) -> String {
+        let page = self.public_url.as_deref();
+        let page = page.map(|url| format!(" In a browser: {url}")).unwrap_or_default();
+        let line = match self.guests {
+            true => "* This is a chat. Press Enter to come in, or type what to say in #lobby.",
+            false => "* This is a chat for people with an account. Press Enter to come in.",
+        };
+        format!("{line}{page}\r\n")
+    }
+}

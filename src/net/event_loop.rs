@@ -9,7 +9,6 @@ use std::{io, mem, thread};
 
 use log::info;
 use mio::{Events, Interest, Poll, Token, Waker};
-use serde_json::value::RawValue;
 use signal_hook_mio::v1_0::Signals;
 use thiserror::Error;
 
@@ -25,19 +24,15 @@ use crate::net::machine;
 use crate::net::metrics::{LoopCollector, NetMetrics};
 use crate::net::rejection::Rejections;
 use crate::net::signals::{self, Stop};
-use crate::net::stream::Socket;
 use crate::net::supervisor::Supervisor;
 use crate::net::tls::MaybeTls;
 use crate::net::tls::certificate::Certificate;
 use crate::net::trim::{self, Resident, TrimTimer};
-use crate::net::upgrade::Upgrade;
-use crate::net::upgrade::predecessor::{self, Estate};
+use crate::net::upgrade::{self, Upgrading, predecessor};
 use crate::net::worker::{self, Worker};
 use crate::plural::Count;
 use crate::server::Server;
 use crate::server::settings::ServerSettings;
-use crate::server::succession::ConnectionSnapshot;
-use crate::service::succession::Refused;
 use crate::service::{Lane, Service};
 
 /// Readiness events taken from the kernel at once.
@@ -74,13 +69,12 @@ pub struct NetSettings {
 pub struct EventLoop<A> {
     pub(in crate::net) poll: Poll,
     signals: Signals,
-    clock: Clock,
+    pub(in crate::net) clock: Clock,
     alarm: Alarm,
     pub(in crate::net) listener: Listener,
     pub(in crate::net) server: Server<MaybeTls, A>,
     certificate: Option<Certificate>,
-    pub(in crate::net) waker: Arc<Waker>,
-    reading: Worker,
+    pub(in crate::net) reading: Worker,
     passwords: Worker,
     pub(in crate::net) supervisor: Supervisor,
     coalescer: Coalescer,
@@ -95,10 +89,7 @@ pub struct EventLoop<A> {
     pub(in crate::net) drain: Duration,
     /// The server stops, and waits for its clients no longer than this.
     pub(in crate::net) drain_until: Option<Millis>,
-    /// How another process takes over, if one can.
-    pub(in crate::net) upgrade: Option<Upgrade>,
-    /// It has taken over.
-    pub(in crate::net) has_handed_over: bool,
+    pub(in crate::net) upgrading: Upgrading,
 }
 
 /// Why there is nothing to run.
@@ -176,8 +167,7 @@ impl<A: Service> EventLoop<A> {
             server,
             certificate,
             reading: Worker::new(Arc::clone(&waker), Lane::Reading),
-            passwords: Worker::new(Arc::clone(&waker), Lane::Passwords),
-            waker,
+            passwords: Worker::new(waker, Lane::Passwords),
             supervisor,
             coalescer: Coalescer::default(),
             trim_timer: TrimTimer::new(budget),
@@ -187,50 +177,14 @@ impl<A: Service> EventLoop<A> {
             is_monitored,
             drain,
             drain_until: None,
-            upgrade: None,
-            has_handed_over: false,
+            upgrading: Upgrading::default(),
         })
     }
 
-    /// Lets another process take over when that is asked for.
-    pub fn set_upgrade(&mut self, upgrade: Upgrade) {
-        self.upgrade = Some(upgrade);
-    }
-
-    /// Takes over from another process, and returns once this one is the server.
-    ///
-    /// # Errors
-    /// Why it cannot, or that the other one goes on itself.
-    pub fn take_over(&mut self, estate: Estate) -> io::Result<()> {
-        let Estate { predecessor, ms, service, connections, left } = estate;
-        self.clock.continue_from(ms);
-        let now = self.clock.now();
-        let restored = self.restore(&service, connections, left, now);
-        if let Err(why) = restored {
-            predecessor.refuse(&why);
-            return Err(io::Error::other(why.into_string()));
-        }
+    /// Has the readiness of new connections reported.
+    pub(in crate::net) fn register_new(&mut self) {
         let (registry, metrics) = (self.poll.registry(), &self.metrics);
         self.listener.register_new(registry, &mut self.server, &mut metrics.borrow_mut());
-        predecessor.await_go()
-    }
-
-    fn restore(
-        &mut self,
-        service: &RawValue,
-        connections: Vec<(Socket, ConnectionSnapshot)>,
-        left: Vec<ConnectionSnapshot>,
-        now: Now,
-    ) -> Result<(), Refused> {
-        self.server.restore(service, now)?;
-        for (socket, snapshot) in connections {
-            let key = self.server.restore_connection(Some(socket.into()), snapshot, now)?;
-            self.listener.adopt(key);
-        }
-        for snapshot in left {
-            self.server.restore_connection(None, snapshot, now)?;
-        }
-        Ok(())
     }
 
     /// Where is really listened.
@@ -251,9 +205,7 @@ impl<A: Service> EventLoop<A> {
         let mut events = Events::with_capacity(EVENTS_MAX);
         let now = self.clock.now();
         self.supervisor.ready(self.listener.bound(), now);
-        if let Some(upgrade) = &self.upgrade {
-            upgrade.begin();
-        }
+        self.upgrading.begin();
         loop {
             if let Some(ended) = self.turn(&mut events)? {
                 let ended = self.unstored().map_or(ended, Ended::Unstored);
@@ -282,8 +234,7 @@ impl<A: Service> EventLoop<A> {
         // Before the server's own deadlines, which would let the last clients go as if they had
         // drained.
         if self.drain_until.is_some_and(|at| at <= now.ms) {
-            let cut = Ended::Cut(self.server.len());
-            return Ok(Some(if self.has_handed_over { Ended::HandedOver } else { cut }));
+            return Ok(Some(self.upgrading.ended(Ended::Cut(self.server.len()))));
         }
         self.trim_when_idle(events, now);
         // 2. Accept connections, and take what the workers have done. What the store has done is
@@ -299,8 +250,7 @@ impl<A: Service> EventLoop<A> {
         // 6. Deliver, 7. reap.
         let waits = self.coalescer.waits(self.server.batch(), || self.clock.elapsed());
         self.server.deliver(!waits);
-        let (registry, metrics) = (self.poll.registry(), &self.metrics);
-        self.listener.register_new(registry, &mut self.server, &mut metrics.borrow_mut());
+        self.register_new();
         self.start_jobs(now);
         if self.is_monitored {
             self.metrics.borrow_mut().turn_seconds.observe(self.clock.turn_elapsed());
@@ -316,9 +266,8 @@ impl<A: Service> EventLoop<A> {
     fn take_in(&mut self, now: Now) -> bool {
         let mut metrics = self.metrics.borrow_mut();
         metrics.turns += 1;
-        let is_settling = self.upgrade.as_ref().is_some_and(Upgrade::is_settling);
-        let has_accepted =
-            !is_settling && self.listener.accept(&mut self.server, &mut metrics, now);
+        let has_accepted = !self.upgrading.is_settling()
+            && self.listener.accept(&mut self.server, &mut metrics, now);
         for worker in [&mut self.reading, &mut self.passwords] {
             while let Some((ticket, answer)) = worker.take_done() {
                 metrics.jobs.of(worker.lane()).done += 1;
@@ -332,12 +281,12 @@ impl<A: Service> EventLoop<A> {
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
         let timeout = match self.server.is_busy() {
             true => Some(Duration::ZERO),
+            false if self.upgrading.is_settling() => Some(upgrade::SETTLING_STEP),
             false => {
                 let renewal = self.certificate.as_ref().map(Certificate::next_deadline);
                 let stop_or_renew = earlier(self.drain_until, renewal);
                 let ours = earlier(stop_or_renew, self.trim_timer.next_deadline());
-                let upgrade = self.upgrade.as_ref().and_then(Upgrade::next_deadline);
-                let ours = earlier(ours, earlier(self.supervisor.next_deadline(), upgrade));
+                let ours = earlier(ours, self.supervisor.next_deadline());
                 let accepting = earlier(self.listener.next_deadline(), ours);
                 let deadline = earlier(self.server.next_deadline(), accepting);
                 self.alarm.set(deadline, &mut self.clock)
@@ -480,10 +429,8 @@ impl<A: Service> EventLoop<A> {
             (Some(_), None) => self.begin_drain(now),
             (Some(Stop::Asked), Some(_)) => return Some(Ended::Cut(self.server.len())),
         }
-        if self.drain_until.is_none() || !self.server.is_drained() {
-            return None;
-        }
-        Some(if self.has_handed_over { Ended::HandedOver } else { Ended::Drained })
+        let is_drained = self.drain_until.is_some() && self.server.is_drained();
+        is_drained.then(|| self.upgrading.ended(Ended::Drained))
     }
 
     /// No new connections; clients are closed as they drain.

@@ -63,29 +63,9 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.out.set_late(false);
     }
 
-    /// Nothing is read: only those go on that were waiting for what has come, with the message that
-    /// they have sent already.
-    fn serve_waiting(&mut self) {
-        let mut woken = Vec::new();
-        self.out.take_woken(&mut woken);
-        for id in woken {
-            if !self.connection(id).is_some_and(Connection::resume) {
-                continue;
-            }
-            let connection = &mut self.connections[id.index()];
-            connection.begin_turn();
-            if let Some((kind, bytes)) = connection.inbox.take_message() {
-                self.offer(id, kind, &bytes);
-            }
-            // It is read from in its turn, here or elsewhere.
-            self.read_again(id);
-        }
-        self.serve_clear();
-    }
-
     /// What waits in the service for what is clear goes on. After those that talk: one that was
     /// behind has its own word before others fill its queue again.
-    fn serve_clear(&mut self) {
+    pub(super) fn serve_clear(&mut self) {
         for what in self.out.take_clear() {
             self.service.clear(what, &mut self.out);
         }

@@ -30,6 +30,7 @@ const CANNOT: &str = "this service cannot be handed over";
 /// One connection, written down for another process.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ConnectionSnapshot {
+    serial: u32,
     peer: SocketAddr,
     standing: Standing,
     came_by_tls: bool,
@@ -54,11 +55,13 @@ struct WaitingMessage {
 /// A server that is about to go on elsewhere.
 #[derive(Debug)]
 pub struct ServerSnapshot {
+    /// The number of the connection that came last.
+    pub serial: u32,
     pub service: Snapshot,
     /// Connections that are handed over, by their keys.
     pub connections: Vec<(usize, ConnectionSnapshot)>,
     /// Those that cannot be, and are known to the service: to it they break.
-    pub left: Vec<ConnectionSnapshot>,
+    pub left: Vec<(usize, ConnectionSnapshot)>,
 }
 
 impl<S: Stream, A: Service> Server<S, A> {
@@ -88,6 +91,26 @@ impl<S: Stream, A: Service> Server<S, A> {
             self.close_when_said(id, reason);
         }
         self.keep_rest();
+    }
+
+    /// Nothing is read: only those go on that were waiting for what has come, with the message that
+    /// they have sent already.
+    pub(super) fn serve_waiting(&mut self) {
+        let mut woken = Vec::new();
+        self.out.take_woken(&mut woken);
+        for id in woken {
+            if !self.connection(id).is_some_and(Connection::resume) {
+                continue;
+            }
+            let connection = &mut self.connections[id.index()];
+            connection.begin_turn();
+            if let Some((kind, bytes)) = connection.inbox.take_message() {
+                self.offer(id, kind, &bytes);
+            }
+            // It is read from in its turn, here or elsewhere.
+            self.read_again(id);
+        }
+        self.serve_clear();
     }
 
     /// Whether all is done that was under way, and durable, and handed out.
@@ -122,7 +145,8 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// It cannot be handed over.
     pub fn snapshot(&mut self) -> Result<ServerSnapshot, Refused> {
         let service = self.succession()?.snapshot();
-        let mut snapshot = ServerSnapshot { service, connections: Vec::new(), left: Vec::new() };
+        let (serial, connections, left) = (self.serial, Vec::new(), Vec::new());
+        let mut snapshot = ServerSnapshot { serial, service, connections, left };
         let ids = self.connections.iter().map(|(key, connection)| connection.id(key));
         for id in ids.collect::<Vec<_>>() {
             let Some(one) = self.connection_snapshot(id)? else { continue };
@@ -132,7 +156,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             {
                 snapshot.connections.push((id.index(), one));
             } else if one.service.is_some() {
-                snapshot.left.push(one);
+                snapshot.left.push((id.index(), one));
             }
         }
         Ok(snapshot)
@@ -145,6 +169,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         let service = service.succession().and_then(|it| it.snapshot_of(id, out));
         let waiting = connection.inbox.message();
         Ok(Some(ConnectionSnapshot {
+            serial: id.serial,
             peer: known.peer.into(),
             standing: known.standing,
             came_by_tls: known.came_by_tls,
@@ -180,12 +205,18 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     // ---- In the other process ----
 
-    /// Takes what its service has known elsewhere. No client is here yet.
+    /// Takes what its service has known elsewhere. No client is here yet; their numbers go on.
     ///
     /// # Errors
     /// It makes no sense here.
-    pub fn restore(&mut self, service: &RawValue, now: Now) -> Result<(), Refused> {
+    pub fn restore(
+        &mut self,
+        serial: u32,
+        service: &RawValue,
+        now: Now,
+    ) -> Result<(), Refused> {
         self.begin_turn(now);
+        self.serial = serial;
         let succession = self.service.succession().ok_or(CANNOT)?;
         succession.restore(service, &mut self.out)
     }
@@ -203,8 +234,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         now: Now,
     ) -> Result<usize, Refused> {
         self.begin_turn(now);
-        self.serial = self.serial.wrapping_add(1).max(1);
-        let id = ClientId::new(self.connections.vacant_key(), self.serial);
+        let id = ClientId::new(self.connections.vacant_key(), snapshot.serial);
         self.out.add_restored(id, &snapshot.recipient);
         if let (Some(known), Some(succession)) = (&snapshot.service, self.service.succession()) {
             succession.restore_client(id, snapshot.peer.into(), known, &mut self.out)?;

@@ -30,11 +30,8 @@ use crate::search::Searcher;
 use crate::settings;
 use crate::stage::{Links, Stage};
 use crate::stream::Near;
+use crate::succession::SETTLING_STEPS;
 use crate::world::Tally;
-
-/// A server that is not quiet by then goes on as it was.
-const SETTLING_STEPS: usize = 30;
-const UPGRADES: u64 = 0x5EED_0F_0B;
 
 /// Passes everything on to the chat, and notes when it had to go back to what is kept.
 struct Keeper {
@@ -162,7 +159,6 @@ pub struct KeptWorld {
     may_fill: bool,
     /// Draws of upgrades, so that all others stay what they are.
     own: Rng,
-    upgrades: usize,
     turns: usize,
     trace: bool,
 }
@@ -204,8 +200,7 @@ impl KeptWorld {
             slow_ms,
             latency_ms,
             may_fill,
-            own: Rng::with_seed(seed ^ UPGRADES),
-            upgrades: 0,
+            own: Rng::with_seed(!seed),
             turns: 0,
             trace,
         }
@@ -372,7 +367,6 @@ impl KeptWorld {
             server_on(own, disk, chat_settings, server_settings, is_lost, trace)
         });
         self.jobs.clear();
-        self.upgrades += 1;
     }
 
     /// Nothing fails any more: all that was said arrives, once.

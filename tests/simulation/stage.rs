@@ -205,6 +205,10 @@ impl<A: Service> Stage<A> {
         self.greets_silence = true;
     }
 
+    pub fn links(&self) -> Links {
+        Rc::clone(&self.links)
+    }
+
     /// The wire of the connection with this key.
     pub fn wire_of(&self, key: usize) -> Rc<RefCell<Wire>> {
         let links = self.links.borrow();

@@ -11,7 +11,7 @@ use crate::chat::state::accounts::SecretHash;
 use crate::chat::state::guests::{GuestToken, Holder};
 use crate::chat::state::keys::Scope;
 use crate::chat::state::order::{Mute, OrderChange};
-use crate::chat::state::rooms::RestoredRoom;
+use crate::chat::state::rooms::restored::RestoredRoom;
 use crate::chat::state::rooms::rules::MemberRecord;
 
 /// See the module's documentation.
@@ -24,6 +24,8 @@ pub struct StateSnapshot {
     guests: u64,
     rooms: Vec<RoomSnapshot>,
     users: Vec<GuestSnapshot>,
+    /// The rooms of accounts that are in several, in their order.
+    orders: Vec<(UserId, Vec<RoomId>)>,
     /// Who ignores whom, where one of them is a guest.
     ignored: Vec<(UserId, UserId)>,
     /// Of direct messages: the addressee, the key and the time.
@@ -79,7 +81,10 @@ impl State {
         let ignored = self.order.all_ignored().filter(|(by, user)| {
             !self.accounts.contains(*by) || !self.accounts.contains(*user)
         });
+        let in_several = self.users.in_several().filter(|user| self.accounts.contains(*user));
+        let orders = in_several.map(|user| (user, self.rooms_of(user).collect())).collect();
         StateSnapshot {
+            orders,
             next_user: self.users.next_id(),
             next_room: self.rooms.next_id(),
             ids_used: self.rooms.ids_used(),
@@ -123,6 +128,11 @@ impl State {
         self.rooms.continue_from(snapshot.next_room, snapshot.ids_used);
         for guest in snapshot.users {
             self.restore_guest(guest)?;
+        }
+        for (user, order) in snapshot.orders {
+            let State { users, rooms, .. } = self;
+            let rank = |slot| order.iter().position(|room| *room == rooms.id(slot));
+            users.sort_memberships(user, |slot| rank(slot).unwrap_or(usize::MAX));
         }
         self.users.continue_from(snapshot.next_user.get());
         self.guests = self.guests.max(snapshot.guests);

@@ -117,9 +117,9 @@ mod tests {
         let text = "x".repeat(100_000);
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                ours.send("first").expect("sent");
+                ours.send(&"first").expect("sent");
                 ours.send_with(&text, &many).expect("sent");
-                ours.send_with("last", &many[..1]).expect("sent");
+                ours.send_with(&"last", &many[..1]).expect("sent");
             });
             assert_eq!(theirs.receive::<String>().expect("a message"), "first");
             let (message, fds) = theirs.receive_with::<String>().expect("a message");

@@ -20,7 +20,7 @@ pub mod request;
 mod steps;
 mod successor;
 
-pub use steps::Upgrade;
+pub use steps::{SETTLING_STEP, Upgrade, Upgrading};
 pub use successor::Program;
 
 use serde::{Deserialize, Serialize};
@@ -84,6 +84,8 @@ struct Frozen {
     /// What its clock shows.
     ms: Millis,
     listeners: Vec<HandedListener>,
+    /// The number of the connection that came last.
+    serial: u32,
     /// How many connections come next.
     connections: usize,
     service: Snapshot,

@@ -33,6 +33,7 @@ pub struct Predecessor {
 pub struct Estate {
     pub predecessor: Predecessor,
     pub(in crate::net) ms: Millis,
+    pub(in crate::net) serial: u32,
     pub(in crate::net) service: Snapshot,
     pub(in crate::net) connections: Vec<(Socket, ConnectionSnapshot)>,
     pub(in crate::net) left: Vec<ConnectionSnapshot>,
@@ -76,7 +77,7 @@ impl Predecessor {
 
     fn receive(mut self) -> io::Result<(Inherited, Estate)> {
         let (frozen, sockets) = self.channel.receive_with::<Frozen>()?;
-        let Frozen { ms, listeners, connections: count, service } = frozen;
+        let Frozen { ms, listeners, serial, connections: count, service } = frozen;
         let listeners = Inherited::of_process(listeners.into_iter().zip(sockets).collect())?;
         let mut connections = Vec::with_capacity(count);
         while connections.len() < count {
@@ -89,7 +90,7 @@ impl Predecessor {
             }
         }
         let left = self.channel.receive()?;
-        Ok((listeners, Estate { predecessor: self, ms, service, connections, left }))
+        Ok((listeners, Estate { predecessor: self, ms, serial, service, connections, left }))
     }
 
     /// Says that this process is ready, and waits until it is to be the server.

@@ -85,11 +85,17 @@ impl Successor {
     }
 
     fn ask(&mut self, terms: &Terms) -> Result<(), String> {
-        let answered = self
-            .channel
-            .set_patience(Some(PATIENCE))
-            .and_then(|()| self.channel.send(terms))
-            .and_then(|()| self.channel.receive());
+        let sent = self.channel.set_patience(Some(PATIENCE));
+        let sent = sent.and_then(|()| self.channel.send(terms));
+        self.await_answer(sent)
+    }
+
+    fn await_answer(&mut self, sent: io::Result<()>) -> Result<(), String> {
+        let answered = match sent {
+            // It may have said why before it ended.
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+            Ok(()) | Err(_) => self.channel.receive(),
+        };
         self.judge(answered)
     }
 
@@ -103,14 +109,7 @@ impl Successor {
     /// Why it is not.
     pub fn hand_over(&mut self, all: HandedOver<'_>) -> Result<(), String> {
         let sent = self.send(all);
-        // It may have said why before it ended.
-        match sent.and_then(|()| self.channel.receive()) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                let answered = self.channel.receive();
-                self.judge(answered)
-            }
-            answered => self.judge(answered),
-        }
+        self.await_answer(sent)
     }
 
     fn send(&mut self, all: HandedOver<'_>) -> io::Result<()> {

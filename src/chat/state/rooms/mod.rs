@@ -3,6 +3,7 @@
 
 mod conversations;
 pub mod former;
+pub(super) mod restored;
 pub mod rules;
 
 use std::cmp::Reverse;
@@ -93,15 +94,6 @@ impl RoomSlot {
     fn get(self) -> u32 {
         self.0.get() - 1
     }
-}
-
-/// What is known of a room that another process has had, beside what was said there.
-pub(super) struct RestoredRoom {
-    pub room: RoomId,
-    pub name: RoomName,
-    pub topic: Box<str>,
-    pub kept_from: Option<u64>,
-    pub next_id: u64,
 }
 
 /// How much the chat may hold.
@@ -315,25 +307,6 @@ impl Rooms {
         self.insert(id, name, topic, history, Some(first_id));
     }
 
-    /// The highest message id of any room that is no more.
-    pub(super) fn ids_used(&self) -> u64 {
-        self.ids_used
-    }
-
-    /// Adds a room that another process has had in memory, without what was said there: a store has
-    /// that, if it knows of the room.
-    pub(super) fn restore(&mut self, room: RestoredRoom) {
-        let RestoredRoom { room: id, name, topic, kept_from, next_id } = room;
-        self.next_id = self.next_id.max(id.next());
-        self.insert(id, name, topic, History::new(next_id), kept_from);
-    }
-
-    /// Ids go on from these.
-    pub(super) fn continue_from(&mut self, next_id: RoomId, ids_used: u64) {
-        self.next_id = self.next_id.max(next_id);
-        self.ids_used = self.ids_used.max(ids_used);
-    }
-
     fn insert(
         &mut self,
         id: RoomId,
@@ -449,14 +422,6 @@ impl Rooms {
         if name != room.name {
             former.insert(FormerName { name, room: id, until_ms });
         }
-    }
-
-    pub(super) fn lead_on(&mut self, former: FormerName) {
-        self.former.insert(former);
-    }
-
-    pub(super) fn release(&mut self, key: &str) {
-        self.former.remove(key);
     }
 
     /// A room is kept for nobody any more.

@@ -160,6 +160,24 @@ impl Users {
         self.next_id = next_id.max(id.next());
     }
 
+    /// Those who are in several rooms.
+    pub(super) fn in_several(&self) -> impl Iterator<Item = UserId> {
+        self.further.keys().copied()
+    }
+
+    /// Puts the places of a user in rooms into an order.
+    pub(super) fn sort_memberships(&mut self, id: UserId, rank: impl Fn(RoomSlot) -> usize) {
+        let mut all: Vec<Membership> = self.memberships(id).copied().collect();
+        all.sort_by_key(|held| rank(held.room));
+        let mut all = all.into_iter();
+        if let Some(user) = self.users.get_mut(id) {
+            user.first = all.next();
+        }
+        if let Some(further) = self.further.get_mut(&id) {
+            *further = all.collect();
+        }
+    }
+
     /// Gives somebody a name that is free, or its own in another spelling.
     pub(super) fn rename(&mut self, id: UserId, name: Name) {
         let Users { users, by_name, .. } = self;
