@@ -32,6 +32,8 @@ pub struct SessionSnapshot {
     bucket: TokenBucket,
     is_private: bool,
     key: Option<u32>,
+    /// Its place among several devices.
+    rank: Option<usize>,
     is_alone: bool,
     held_up: Option<Millis>,
     line: Option<(u64, Option<RoomId>)>,
@@ -45,6 +47,8 @@ pub struct SessionSnapshot {
 pub struct Sessions {
     sessions: Vec<Option<Session>>,
     devices: BTreeMap<UserId, Vec<ClientId>>,
+    /// Which device of its account each was in another process: few, and only if one was.
+    ranks: BTreeMap<ClientId, usize>,
     /// The access keys that clients have come by: of the account that they are.
     keys: BTreeMap<ClientId, u32>,
     /// Whether a password may be read from a client: a bit each.
@@ -116,6 +120,7 @@ impl Sessions {
             return;
         }
         self.keys.remove(&client);
+        self.ranks.remove(&client);
         let Some(account) = self.get(client).map(|session| session.user) else { return };
         let Some(devices) = self.devices.get_mut(&account) else { return };
         devices.retain(|device| *device != client);
@@ -244,6 +249,7 @@ impl Sessions {
             bucket,
             is_private: self.is_private(client),
             key: self.key_of(client),
+            rank: self.rank_of(client, user),
             is_alone: self.alone.contains(&client),
             held_up: self.held_up.get(&client).copied(),
             line: self.lines.get(&client).copied(),
@@ -258,7 +264,8 @@ impl Sessions {
         snapshot: SessionSnapshot,
         slot: Option<UserSlot>,
     ) {
-        let SessionSnapshot { user, bucket, is_private, key, is_alone, held_up, line } = snapshot;
+        let SessionSnapshot { user, bucket, is_private, key, rank, is_alone, held_up, line } =
+            snapshot;
         self.add(client, user, peer);
         match slot {
             Some(slot) => self.connected(client, slot),
@@ -269,11 +276,20 @@ impl Sessions {
         }
         self.set_private(client, is_private);
         self.keys.extend(key.map(|key| (client, key)));
+        if let (Some(rank), Some(devices)) = (rank, self.devices.get_mut(&user)) {
+            self.ranks.insert(client, rank);
+            devices.sort_by_key(|one| self.ranks.get(one).copied());
+        }
         if is_alone {
             self.alone.insert(client);
         }
         self.held_up.extend(held_up.map(|at| (client, at)));
         self.lines.extend(line.map(|line| (client, line)));
+    }
+
+    fn rank_of(&self, client: ClientId, user: UserId) -> Option<usize> {
+        let devices = self.devices.get(&user).filter(|devices| devices.len() > 1)?;
+        devices.iter().position(|device| *device == client)
     }
 
     /// A client talks in this channel, as it did in another process.

@@ -63,10 +63,13 @@ impl Succession for Chat {
         self.serve_all_backlog(out);
         self.presence.make_due(out.now().ms);
         self.publish_sums(out);
-        self.write_readings(out);
     }
 
-    fn is_settled(&self) -> bool {
+    fn is_settled(&mut self, out: &mut Delivery) -> bool {
+        self.write_readings(out);
+        if self.keeping.as_ref().is_some_and(Keeping::has_more_to_write) {
+            return false;
+        }
         let is_looking = self.questions.is_waiting() || self.logins.proofs.is_waiting();
         self.arrivals.is_empty() && !is_looking && self.ended.clients.is_empty()
     }

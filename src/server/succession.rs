@@ -115,7 +115,10 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// Whether all is done that was under way, and durable, and handed out.
     pub fn is_quiet(&mut self) -> bool {
-        self.out.is_at_rest() && self.succession().is_ok_and(|it| it.is_settled())
+        let Server { service, out, .. } = self;
+        let is_settled = service.succession().is_some_and(|it| it.is_settled(out));
+        self.keep_rest();
+        is_settled && self.out.is_at_rest()
     }
 
     /// Closes what the service keeps, for the other process to open.

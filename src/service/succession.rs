@@ -28,8 +28,9 @@ pub trait Succession {
     /// comes from clients.
     fn settle(&mut self, out: &mut Delivery);
 
-    /// Whether nothing is under way: nobody is coming in, and no slow work is being done.
-    fn is_settled(&self) -> bool;
+    /// Whether nothing is under way: nobody is coming in, no slow work is being done, and all that
+    /// is kept has been handed to what keeps it. What could not be yet is tried again.
+    fn is_settled(&mut self, out: &mut Delivery) -> bool;
 
     fn snapshot(&self) -> Snapshot;
 

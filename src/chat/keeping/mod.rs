@@ -104,6 +104,11 @@ impl Keeping {
         !self.changes.is_empty() || self.has_new_guests
     }
 
+    /// Whether there is something that the store does not have: changes, or what was read lately.
+    pub fn has_more_to_write(&self) -> bool {
+        self.has_changes() || self.read_lately.next_deadline().is_some()
+    }
+
     /// Changes that were made outside of a turn are handed over at once, and clients that wait for
     /// the store do so for a while.
     pub fn next_deadline(&self) -> Option<Millis> {
