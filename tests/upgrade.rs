@@ -201,8 +201,7 @@ fn masked(payload: &[u8]) -> Vec<u8> {
 
 impl Talker {
     fn new(place: &Place, number: usize) -> Talker {
-        let speaks =
-            [Speaks::Lines, Speaks::Text, Speaks::Json, Speaks::PackedJson][number % 4];
+        let speaks = [Speaks::Lines, Speaks::Text, Speaks::Json, Speaks::PackedJson][number % 4];
         let mut stream = TcpStream::connect(place.server.address).expect("a connection");
         stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
         stream.set_nodelay(true).expect("no delay");
@@ -278,7 +277,8 @@ impl Talker {
             Speaks::Json | Speaks::PackedJson => {
                 let object: serde_json::Value = serde_json::from_str(line).expect("an object");
                 let (author, text) = (object["name"].as_str()?, object["text"].as_str()?);
-                (object["type"] == "said").then(|| (object["id"].as_u64(), format!("{author} {text}")))
+                (object["type"] == "said")
+                    .then(|| (object["id"].as_u64(), format!("{author} {text}")))
             }
         };
         lines.lines().filter_map(said).collect()
@@ -396,7 +396,8 @@ fn a_new_process_that_does_not_take_over_changes_nothing() {
     let (mut alice, mut bob) = (place.named("alice"), place.named("bob"));
     // It says how long its messages are before each.
     let message = |text: &str| {
-        let length: String = (text.len() as u32).to_be_bytes().map(|byte| format!("\\{byte:03o}")).concat();
+        let length: String =
+            (text.len() as u32).to_be_bytes().map(|byte| format!("\\{byte:03o}")).concat();
         format!("printf '{length}'; printf '%s' '{text}'")
     };
     let ok = message("\"Ok\"");
@@ -418,7 +419,9 @@ fn a_new_process_that_does_not_take_over_changes_nothing() {
         ),
         (
             "it talks nonsense then",
-            format!("#!/bin/sh\nexec >&0\n{ok}\nhead -c 600 >/dev/null\nprintf '\\000\\000\\000\\001?'\n"),
+            format!(
+                "#!/bin/sh\nexec >&0\n{ok}\nhead -c 600 >/dev/null\nprintf '\\000\\000\\000\\001?'\n"
+            ),
             0o755,
             "cannot be talked to",
         ),

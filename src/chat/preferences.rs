@@ -167,7 +167,13 @@ impl AllPreferences {
         Some(PreferencesSnapshot { zone, rings: *rings, told_by: *told_by })
     }
 
-    pub fn restore(&mut self, client: ClientId, snapshot: PreferencesSnapshot, clock: Clock, now: Now) {
+    pub fn restore(
+        &mut self,
+        client: ClientId,
+        snapshot: PreferencesSnapshot,
+        clock: Clock,
+        now: Now,
+    ) {
         let PreferencesSnapshot { zone, rings, told_by } = snapshot;
         if let Some(zone) = zone.and_then(|zone| find_zone(&zone)) {
             // It is the clock that it has already.

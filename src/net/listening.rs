@@ -181,11 +181,12 @@ impl Inherited {
     ///
     /// # Errors
     /// What the kernel says of one of them.
-    pub(super) fn of_process(
-        sockets: Vec<(HandedListener, OwnedFd)>,
-    ) -> io::Result<Inherited> {
+    pub(super) fn of_process(sockets: Vec<(HandedListener, OwnedFd)>) -> io::Result<Inherited> {
         let sockets = sockets.into_iter();
-        sockets.map(|(kind, fd)| Listening::handed_over(kind, fd)).collect::<Result<_, _>>().map(Inherited)
+        sockets
+            .map(|(kind, fd)| Listening::handed_over(kind, fd))
+            .collect::<Result<_, _>>()
+            .map(Inherited)
     }
 
     pub fn is_empty(&self) -> bool {
@@ -402,7 +403,10 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 impl Drop for SocketFile {
     fn drop(&mut self) {
         let is_ours = identity(&self.path).is_ok_and(|now| now == self.identity);
-        if is_ours && !self.is_handed_over && let Err(error) = fs::remove_file(&self.path) {
+        if is_ours
+            && !self.is_handed_over
+            && let Err(error) = fs::remove_file(&self.path)
+        {
             warn!("unix:{}: its file stays: {error}", self.path.display());
         }
     }

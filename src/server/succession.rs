@@ -212,12 +212,7 @@ impl<S: Stream, A: Service> Server<S, A> {
     ///
     /// # Errors
     /// It makes no sense here.
-    pub fn restore(
-        &mut self,
-        serial: u32,
-        service: &RawValue,
-        now: Now,
-    ) -> Result<(), Refused> {
+    pub fn restore(&mut self, serial: u32, service: &RawValue, now: Now) -> Result<(), Refused> {
         self.begin_turn(now);
         self.serial = serial;
         let succession = self.service.succession().ok_or(CANNOT)?;

@@ -1,7 +1,7 @@
 //! Lines: what telnet, `nc` and tcpkali speak.
 
-use serde::{Deserialize, Serialize};
 use memchr::{memchr, memchr2};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::wire::close::CloseReason;

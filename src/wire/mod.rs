@@ -23,8 +23,8 @@ pub mod websocket;
 
 pub use kind::WireKind;
 
-use serde::{Deserialize, Serialize};
 use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
 
 use crate::clock::Millis;
 use crate::memory::MemoryAccount;

@@ -71,13 +71,8 @@ mod tests {
         carries: bool,
     ) -> Vec<String> {
         let account = MemoryAccount::default();
-        let mut shared = Shared::new(
-            Protocols::Auto,
-            Payload::Text,
-            4096,
-            Timeouts::default(),
-            account.clone(),
-        );
+        let mut shared =
+            Shared::new(Protocols::Auto, Payload::Text, 4096, Timeouts::default(), account.clone());
         let (mut inbox, mut seen) = (Vec::new(), Vec::new());
         for piece in pieces {
             let (mut piece, mut replies) = (piece.to_vec(), Vec::new());
@@ -255,7 +250,7 @@ mod tests {
 
     const WRITTEN: [&str; 4] = [
         r#"{"Undecided":{"since":7,"mode":"Telnet","was_sent":false,"silence":"Nothing","awaits_header":false}}"#,
-        "",
+        r#"{"Line":{"mode":"Telnet","telnet":{"state":"Data","lacking":0,"subnegotiated":0,"was_interrupted":false,"terminal":{"echo":"On","go_ahead":"On","asks_for_echo":true,"window":"On","editing":"Wanted","hides":false,"editor":{"keys":{"state":"Ground","parameters":[0,0,0,0,0,0,0,0],"parameter_count":0,"utf8":[0,0,0,0],"utf8_count":0,"is_after_cr":false,"is_pasted":false},"buffer":{"text":"","cursor":0},"history":{"lines":[],"bytes":0,"back":0,"draft":""},"drawing":{"size":{"columns":80,"rows":24},"prompt":"","place":null,"change":"All","clears":false,"cleared":false},"unsent":"","left":0,"hides":false,"rings":false,"rang":false,"is_full":false,"has_ended":false},"size":{"columns":80,"rows":24},"said":[0,0,0,0,0],"said_bytes":0,"refused":{"will":[0,0,0,0],"do":[0,0,0,0]}}},"scanned":0,"first":"Awaited","has_spoken":false,"ended_in_cr":false}}"#,
         r#"{"Http":{"since":0,"linger_until":null,"answered":false}}"#,
         r#"{"WebSocket":{"decoder":{"fragments":{"kind":"Text","is_compressed":false,"payload":"YmVndW4=","utf8_bytes":5},"deflate":{"server_max_window_bits":null},"is_over":false},"last_received_s":0,"was_pinged":false,"was_sent":false}}"#,
     ];

@@ -1,8 +1,8 @@
 //! The telnet protocol's own bytes among the lines (RFC 854), understood and politely refused; but
 //! for what a [`Terminal`] agrees on.
 
-use serde::{Deserialize, Serialize};
 use memchr::memchr;
+use serde::{Deserialize, Serialize};
 
 use super::editor::Editor;
 use super::keys::{BACKSPACE, HOW_TO_LEAVE, KILL};

@@ -2,9 +2,9 @@
 //! options of RFC 854, agreed on as RFC 1143 has it). A terminal that lets us show what is typed has
 //! its line edited here.
 
-use serde::{Deserialize, Serialize};
 use super::agreement::Agreement;
 use super::editor::{Editor, Size};
+use serde::{Deserialize, Serialize};
 
 pub(super) const DONT: u8 = 254;
 pub(super) const DO: u8 = 253;

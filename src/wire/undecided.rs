@@ -1,12 +1,12 @@
 //! A connection that has not shown yet what it speaks.
 
-use serde::{Deserialize, Serialize};
 use super::close::CloseReason;
 use super::detect::{Detected, Foreign, detect, has_words};
 use super::line::{LineMode, write_close};
 use super::proxy::{self, Start};
 use super::{Decision, Elapsed, Observed, Payload, Protocols, Shared, Timeouts};
 use crate::clock::Millis;
+use serde::{Deserialize, Serialize};
 
 /// By so many bytes a request with a known method has shown that it is one.
 const METHOD_BYTES_MAX: usize = 16;

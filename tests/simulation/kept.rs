@@ -19,8 +19,8 @@ use chat_server::ids::{ClientId, Peer, Ticket};
 use chat_server::server::Server;
 use chat_server::server::admission::{AddressPolicy, MaxClients};
 use chat_server::server::settings::{ConnectionLimits, ServerSettings};
-use chat_server::service::{Answer, Hello, Incoming, Job, Kept, Outcome, Service, Wake};
 use chat_server::service::succession::Succession;
+use chat_server::service::{Answer, Hello, Incoming, Job, Kept, Outcome, Service, Wake};
 use chat_server::wire::Protocols;
 use fastrand::Rng;
 
@@ -363,9 +363,8 @@ impl KeptWorld {
         }
         let KeptWorld { disk, chat_settings, server_settings, is_lost, own, .. } = self;
         let trace = self.trace;
-        self.stage.hand_over(|| {
-            server_on(own, disk, chat_settings, server_settings, is_lost, trace)
-        });
+        self.stage
+            .hand_over(|| server_on(own, disk, chat_settings, server_settings, is_lost, trace));
         self.jobs.clear();
     }
 

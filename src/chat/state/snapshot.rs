@@ -78,9 +78,10 @@ impl State {
         let mut users: Vec<GuestSnapshot> =
             guests.map(|user| self.guest_snapshot(user.id, &user.name)).collect();
         users.sort_unstable_by_key(|user| user.user);
-        let ignored = self.order.all_ignored().filter(|(by, user)| {
-            !self.accounts.contains(*by) || !self.accounts.contains(*user)
-        });
+        let ignored = self
+            .order
+            .all_ignored()
+            .filter(|(by, user)| !self.accounts.contains(*by) || !self.accounts.contains(*user));
         let in_several = self.users.in_several().filter(|user| self.accounts.contains(*user));
         let orders = in_several.map(|user| (user, self.rooms_of(user).collect())).collect();
         StateSnapshot {

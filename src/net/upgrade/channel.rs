@@ -56,9 +56,7 @@ impl Channel {
         let length = u32::try_from(bytes.len()).map_err(io::Error::other)?.to_be_bytes();
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
         let mut control = SendAncillaryBuffer::new(&mut space);
-        if !descriptors.is_empty()
-            && !control.push(SendAncillaryMessage::ScmRights(descriptors))
-        {
+        if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
             return Err(io::Error::other("too many descriptors"));
         }
         let sent = loop {

@@ -45,7 +45,11 @@ enum Stage {
     /// A thread starts the program and asks it.
     Asking(Receiver<Result<Successor, String>>),
     /// Nothing is read any more.
-    Settling { successor: Successor, until: Millis, began: Instant },
+    Settling {
+        successor: Successor,
+        until: Millis,
+        began: Instant,
+    },
 }
 
 /// Whether another process can take over from this one.
@@ -246,9 +250,9 @@ impl<A: Service> EventLoop<A> {
         let sockets = self.listener.sockets().map(|socket| socket.to_hand_over());
         let (listeners, descriptors): (Vec<HandedListener>, Vec<BorrowedFd<'_>>) = sockets.unzip();
         let server = &self.server;
-        let connections = connections.into_iter().filter_map(|(key, snapshot)| {
-            Some((server.stream_of(key)?.socket(), snapshot))
-        });
+        let connections = connections
+            .into_iter()
+            .filter_map(|(key, snapshot)| Some((server.stream_of(key)?.socket(), snapshot)));
         let (ms, count) = (now.ms, keys.len());
         let frozen = Frozen { ms, listeners, serial, connections: count, service };
         let connections = connections.collect();

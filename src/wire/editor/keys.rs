@@ -1,8 +1,8 @@
 //! Bytes to keys: UTF-8, control characters, and the sequences that keys without a character send
 //! (ECMA-48, and what terminals make of it).
 
-use serde::{Deserialize, Serialize};
 use crate::wire::keys::{BELL, ESCAPE, INTERRUPT};
+use serde::{Deserialize, Serialize};
 
 /// What was pressed, by what it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

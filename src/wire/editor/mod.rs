@@ -13,7 +13,6 @@ mod keys;
 #[cfg(test)]
 mod tests;
 
-use serde::{Deserialize, Serialize};
 use self::buffer::Buffer;
 use self::drawing::{Change, Drawing};
 use self::history::History;
@@ -21,6 +20,7 @@ use self::keys::{Key, Keys};
 use crate::memory::{Entry, MemoryAccount};
 use crate::wire::keys::BELL;
 use crate::wire::snapshot::base64_bytes;
+use serde::{Deserialize, Serialize};
 
 pub use self::drawing::Size;
 

@@ -1,11 +1,11 @@
 //! A connection on which requests come, one after the other.
 
-use serde::{Deserialize, Serialize};
 use super::{HeadParser, HttpError, Method, begins_with_head};
 use crate::clock::Millis;
 use crate::wire::close::CloseReason;
 use crate::wire::detect::{Foreign, is_simple_request};
 use crate::wire::{Elapsed, Observed, Step, Timeouts};
+use serde::{Deserialize, Serialize};
 
 /// A connection on which requests come.
 #[derive(Debug, Serialize, Deserialize)]

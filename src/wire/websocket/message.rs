@@ -1,7 +1,6 @@
 //! Messages out of frames: fragmentation, text and Close checks, decompression (RFC 6455 5.4 to
 //! 5.6, RFC 7692 6.2).
 
-use serde::{Deserialize, Serialize};
 use super::deflate::{Inflater, compressed_bytes_max};
 use super::extension::DeflateParams;
 use super::frame::{FrameHeader, HEADER_BYTES_MAX, Opcode, Sender, parse_header};
@@ -9,6 +8,7 @@ use super::mask::unmask;
 use super::{ProtocolError, close_code};
 use crate::memory::{Entry, MemoryAccount};
 use crate::wire::snapshot::base64_bytes;
+use serde::{Deserialize, Serialize};
 
 /// One thing that a client said. It borrows from the input, or from the scratch.
 #[derive(Debug, PartialEq, Eq)]
