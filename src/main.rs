@@ -50,6 +50,7 @@ fn main() -> ExitCode {
     };
     match &config.tool {
         Some(Tool::Connect(connect)) => return talk(connect),
+        Some(Tool::Health(server)) => return ask_health(server),
         Some(Tool::History(tool)) => return look_after(tool),
         Some(Tool::Page(page)) => return print(page),
         None => {}
@@ -199,6 +200,18 @@ fn owner_link(code: &OwnerCode, page_url: &str) -> io::Result<String> {
 fn talk(connect: &Connect) -> ExitCode {
     match client::run(&connect.to, &connect.trust()) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is_usage() => complain(EXIT_USAGE, error),
+        Err(error) => complain(EXIT_CANNOT_SERVE, error),
+    }
+}
+
+/// Says whether a server is well.
+fn ask_health(server: &Connect) -> ExitCode {
+    match client::health::ask(&server.to, &server.trust()) {
+        Ok(said) => {
+            let _ = writeln!(io::stdout(), "{said}");
+            ExitCode::SUCCESS
+        }
         Err(error) if error.is_usage() => complain(EXIT_USAGE, error),
         Err(error) => complain(EXIT_CANNOT_SERVE, error),
     }

@@ -354,7 +354,103 @@ fn a_page_is_known_by_its_cookie_and_no_other_page_can_use_it() {
     assert_eq!(late.next("error")["code"], "session_ended");
 }
 
+/// The cookie that a page is given which is logged in, as its browser shows it from then on. `shown`:
+/// the one that it shows so far.
+fn cookie_of(server: &Server, page: &mut Program, shown: &str) -> String {
+    let code = page.ask(&json!({ "type": "cookie" }), "cookie")["code"].clone();
+    let code = code.as_str().expect("a code");
+    let fields = format!(
+        "Authorization: Bearer {code}\r\nOrigin: http://{}\r\nCookie: {shown}\r\n",
+        server.address
+    );
+    let (status, head) = http(server, "POST", "/session", &fields);
+    assert_eq!(status, 204, "{head}");
+    let (_, cookie) = head.split_once("Set-Cookie: ").expect("a cookie");
+    cookie.split(';').next().expect("its value").to_owned()
+}
+
+/// Who has put a cookie into somebody's browser would be that person once it has logged in.
+#[test]
+fn a_cookie_from_before_a_login_is_not_the_session_after_it() {
+    let scratch = Scratch::new();
+    let server = scratch.start(&["--registration", "open"]);
+    let own = format!("http://{}", server.address);
+    let register =
+        |name: &str| json!({ "type": "register", "name": name, "password": name.repeat(3) });
+    let login = json!({ "type": "login", "name": "alice", "password": "alice".repeat(3) });
+    let mut mallory = Program::new(&server, &[("Origin", &own)]);
+    mallory.ask(&register("mallory"), "account");
+    let of_mallory = cookie_of(&server, &mut mallory, "a=b");
+    let made_up = "chat-session=bWFkZSB1cCBieSBtYWxsb3J5IGFuZCBwbGFudGVkISE".to_owned();
+    let mut enter = register("alice");
+    for planted in [made_up, of_mallory] {
+        let mut page = Program::new(&server, &[("Origin", &own), ("Cookie", &planted)]);
+        if page.next("welcome")["name"] == "mallory" {
+            page.ask(&json!({ "type": "logout" }), "account");
+        }
+        assert_eq!(page.ask(&enter, "account")["name"], "alice");
+        enter = login.clone();
+        let given = cookie_of(&server, &mut page, &planted);
+        assert_ne!(given, planted);
+        let name_by = |cookie: &str| {
+            let mut page = Program::new(&server, &[("Origin", &own), ("Cookie", cookie)]);
+            page.next("welcome")["name"].as_str().expect("a name").to_owned()
+        };
+        assert_ne!(name_by(&planted), "alice");
+        assert_eq!(name_by(&given), "alice");
+    }
+}
+
 // ---- Those who mean no good ----
+
+/// The answers do not tell codes that were good once from such as never were, and who guesses is soon
+/// told nothing more.
+#[test]
+fn who_guesses_invitations_learns_nothing_and_not_often() {
+    let scratch = Scratch::new();
+    let server = scratch.start(&[]);
+    let mut alice = server.connect();
+    register(&mut alice, &owner_code(&server), "alice", "correct horse");
+    let mut invite = || {
+        let line = ask(&mut alice, "/invite", "* Invitation ");
+        line.rsplit(' ').next().expect("a code").to_owned()
+    };
+    let [used, revoked, over] = [(); 3].map(|()| invite());
+    ask(&mut alice, "/invitations end 2", "* Invitation 2 has ended.");
+    register(&mut server.connect(), &used, "bob", "battery staple");
+    drop(alice);
+    server.signal("TERM");
+    server.finish();
+    // A week goes by.
+    let history = rusqlite::Connection::open(scratch.0.join("data/history.db")).expect("a file");
+    let ends = "UPDATE invitations SET until_ms = 1 WHERE invitation = 3";
+    assert_eq!(history.execute(ends, []), Ok(1));
+    drop(history);
+
+    let server = scratch.start(&["--rate-limit", "off"]);
+    let guesser = &mut Program::new(&server, &[]);
+    let began = Instant::now();
+    let mut asked = 0;
+    let mut tries = |request: Value| {
+        asked += 1;
+        let told = guesser.ask(&request, "error");
+        (told["code"].as_str().expect("a code").to_owned(), told["message"].clone())
+    };
+    let carol = |code: &str| json!({ "type": "register", "name": "carol", "password": "a password", "code": code });
+    let join = |code: &str| json!({ "type": "join", "room": "#secret", "code": code });
+    let wrong = "2345-6789-ABCD";
+    for request in [&carol as &dyn Fn(&str) -> Value, &join] {
+        let told = tries(request(wrong));
+        assert_eq!(told.0, "code_refused");
+        for code in [&used, &revoked, &over] {
+            assert_eq!(tries(request(code)), told, "{code}");
+        }
+    }
+    // Twenty at once, and one in two seconds after that; to guess one of 32^12 takes longer.
+    let refused = (0..100).filter(|_| tries(carol(wrong)).0 == "code_refused").count() as u64;
+    let most = 20 + began.elapsed().as_secs() / 2 + 1;
+    assert!(refused + 8 <= most, "{refused} of {asked} were tried in {:?}", began.elapsed());
+}
 
 #[test]
 fn secrets_are_in_no_log_and_nowhere_on_the_disk() {

@@ -100,8 +100,29 @@ fn the_readme_is_short() {
 // ---- Flags ----
 
 /// The commands that do something else than to serve.
-const TOOLS: [&str; 8] =
-    ["connect", "backup", "restore", "check", "export", "owner", "completions", "man"];
+const TOOLS: [&str; 9] =
+    ["connect", "health", "backup", "restore", "check", "export", "owner", "completions", "man"];
+
+#[test]
+fn the_dockerfile_names_variables_and_commands_that_there_are() {
+    let file = read("docs/container/Dockerfile");
+    let output = program().arg("--help").output().expect("the program runs");
+    let help = String::from_utf8(output.stdout).expect("UTF-8");
+    let variables = file.split(char::is_whitespace).filter_map(|word| word.split_once('='));
+    let variables = variables.filter(|(name, _)| name.starts_with("CHAT_")).collect::<Vec<_>>();
+    assert_eq!(variables.len(), 2, "{variables:?}");
+    for (name, _) in variables {
+        assert!(help.contains(&format!("[env: {name}]")), "{name}");
+    }
+    let asked =
+        file.split_once("CMD [\"/chat-server\", \"").and_then(|(_, rest)| rest.split_once('"'));
+    assert!(TOOLS.contains(&asked.expect("a health check").0));
+    // What is copied before the program is built has all that it is made of.
+    let copied = read(".dockerignore");
+    for part in ["Cargo.toml", "Cargo.lock", "src", "benches"] {
+        assert!(copied.lines().any(|line| line == format!("!{part}")), "{part}");
+    }
+}
 
 /// The flags of `--help` and their defaults.
 fn flags_of_help() -> BTreeMap<String, Option<String>> {
@@ -179,6 +200,9 @@ fn no_page_names_a_flag_that_there_is_not() {
                 "--path",
                 "--ssl",
                 "--webroot",
+                // Docker's.
+                "--format",
+                "--name",
             ]
             .contains(&word);
             assert!(!is_flag || is_cargos || real.contains_key(word), "{}: {word}", page.display());
@@ -435,6 +459,7 @@ fn who_may_do_what_is_documented() {
                 "EndBot" => vec!["end_bot".to_owned()],
                 "DeleteMessage" => vec!["delete".to_owned()],
                 "Show" => vec!["account".to_owned()],
+                "People" => ["whois", "away", "back"].map(str::to_owned).into(),
                 "Preference" => ["times", "zone", "bell", "clear"].map(str::to_owned).into(),
                 name => vec![name.to_lowercase()],
             })

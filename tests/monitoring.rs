@@ -7,8 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::fs;
 use std::io::Write;
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread;
 
 use common::{Client, Directory, Server, eventually, program};
 
@@ -266,6 +268,68 @@ fn what_happens_is_counted() {
         let pages = told["chat_server_connections"].value("{wire=\"websocket\"}");
         (pages == 0.0 && full >= 1.0).then_some(())
     });
+}
+
+/// What `chat-server health` says, and its exit code.
+fn health(address: &str) -> (String, Option<i32>) {
+    let output = program().args(["health", address]).output().expect("the program runs");
+    let told = [output.stdout, output.stderr].concat();
+    let told = String::from_utf8(told).expect("UTF-8");
+    assert_eq!(told.lines().count(), 1, "{told}");
+    (told.trim_end().to_owned(), output.status.code())
+}
+
+#[test]
+fn the_program_asks_whether_a_server_is_well() {
+    let server = Server::start(&["--mode", "chat"]);
+    let address = server.address.to_string();
+    assert_eq!(health(&address), ("ok".to_owned(), Some(0)));
+    assert_eq!(health(&format!("http://{address}/")), ("ok".to_owned(), Some(0)));
+    // Whom it does not keep well: one that is not there, and one that has no pages.
+    drop(server);
+    let (told, code) = health(&address);
+    assert!(told.contains("cannot connect to") && code == Some(1), "{told}");
+    let server = Server::start(&["--mode", "echo", "--wire", "line"]);
+    let (told, code) = health(&server.address.to_string());
+    assert!(told.contains("what answers there is no web server") && code == Some(1), "{told}");
+    let (told, code) = health("a b");
+    assert!(told.contains("not an address like") && code == Some(2), "{told}");
+}
+
+/// A server that answers one connection with these bytes, and closes it.
+fn answering(bytes: &'static [u8]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address").to_string();
+    thread::spawn(move || {
+        let (mut socket, _) = listener.accept().expect("a client");
+        socket.write_all(bytes).expect("an answer");
+        // It reads what was asked to the end: else the answer could be lost with it.
+        let _ = std::io::copy(&mut socket, &mut std::io::sink());
+    });
+    address
+}
+
+#[test]
+fn a_server_that_is_not_well_is_told_from_one_that_is() {
+    for (answer, told, code) in [
+        (
+            &b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nfull\n"[..],
+            "full",
+            0,
+        ),
+        (
+            b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 9\r\n\r\ndraining\n",
+            "it answers 503: draining",
+            1,
+        ),
+        // Nobody's terminal is written to by another server.
+        (b"HTTP/1.1 503 No\r\nContent-Length: 5\r\n\r\n\x1b[2J\n", "it answers 503: [2J", 1),
+        (b"220 mail.example.com ESMTP\r\n", "what answers there is no web server", 1),
+        (b"", "no answer within 5 s", 1),
+    ] {
+        let (said, exit) = health(&answering(answer));
+        assert!(said.ends_with(told) && exit == Some(code), "{said}, not {told}");
+    }
 }
 
 #[test]

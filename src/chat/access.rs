@@ -53,6 +53,7 @@ pub fn access(request: &Request<'_>) -> Access {
         | Request::Who { .. }
         | Request::Rooms { .. }
         | Request::Search { .. }
+        | Request::People(_)
         | Request::Typing { .. } => Access::Guest,
     }
 }
@@ -123,7 +124,11 @@ pub fn room_access(request: &RoomRequest<'_>) -> RoomAccess {
         }
         RoomRequest::Keep { .. } => RoomAccess::Member,
         RoomRequest::Admit { .. } => RoomAccess::Inviter,
-        RoomRequest::Refuse { .. } | RoomRequest::Kick { .. } => RoomAccess::Moderator,
+        RoomRequest::Refuse { .. }
+        | RoomRequest::Kick { .. }
+        | RoomRequest::Hook { .. }
+        | RoomRequest::Hooks { .. }
+        | RoomRequest::EndHook { .. } => RoomAccess::Moderator,
         RoomRequest::Role { .. } | RoomRequest::Rename { .. } | RoomRequest::Delete { .. } => {
             RoomAccess::Owner
         }

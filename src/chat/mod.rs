@@ -10,7 +10,7 @@
 //! - `session`: connections, and what is known of each for no longer than it lasts.
 //! - [`state::accounts`]: users who are kept; `logins` and `proofs`: how they are known; `access`:
 //!   who may ask for what.
-//! - `absences`: guests whose connections broke, and who may come back.
+//! - `absences`: guests whose connections broke, and who may come back; `away`: who says so.
 //! - `mentions`: who a message is for; `written`: what terminals have been shown of it.
 //! - `terminal`: what the line editor of a terminal asks.
 //! - `preferences`: how people at terminals are shown things.
@@ -22,6 +22,7 @@
 
 mod absences;
 mod access;
+mod away;
 mod backlog;
 pub mod dialect;
 mod emoji;
@@ -86,9 +87,12 @@ use crate::ids::{ClientId, Peer, Ticket};
 use crate::metrics::Exposition;
 use crate::secrets::Secrets;
 use crate::service::succession::Succession;
-use crate::service::{Answer, Ended, Hello, Incoming, Job, Kept, Outcome, Service, Wake};
+use crate::service::{
+    Answer, Ended, Hello, Incoming, Job, Kept, Outcome, Post, Posted, Service, Wake,
+};
 use crate::site::{Health, Page, Site};
 use crate::store::{Loaded, Store, StoredRoom};
+use crate::throttle::TokenBucket;
 use crate::wire::editor::Completions;
 use crate::wire::line::LineMode;
 
@@ -128,6 +132,7 @@ pub struct Chat {
     logins: Logins,
     written: Written,
     preferences: AllPreferences,
+    posts: BTreeMap<SecretHash, TokenBucket>,
     arrivals: BTreeMap<ClientId, Arrival>,
     /// Who waits for a ticket to arrive, the first one first; some may have gone.
     arriving: BTreeMap<Ticket, Vec<ClientId>>,
@@ -155,6 +160,7 @@ impl Chat {
             logins: Logins::default(),
             written: Written::default(),
             preferences: AllPreferences::default(),
+            posts: BTreeMap::new(),
             arrivals: BTreeMap::new(),
             arriving: BTreeMap::new(),
             absences: Absences::default(),
@@ -234,6 +240,7 @@ impl Chat {
         self.questions.clear();
         self.logins.clear();
         self.written = Written::default();
+        self.posts.clear();
         self.arrivals.clear();
         self.arriving.clear();
         self.absences.clear();
@@ -331,7 +338,7 @@ impl Service for Chat {
             return;
         }
         let user = self.state.users().next_id();
-        self.sessions.add(client, user, hello.peer);
+        self.sessions.add(client, user, hello.peer, out.now().unix_ms);
         self.sessions.set_private(client, hello.is_private);
         if self.settings.times && Dialect::of(hello) == Dialect::Text {
             out.set_dialect(client, Clock::showing_times().dialect());
@@ -342,6 +349,10 @@ impl Service for Chat {
 
     fn take_cookie(&mut self, code: &str, unix_ms: u64) -> Option<Box<str>> {
         self.logins.take_cookie(code, unix_ms)
+    }
+
+    fn post(&mut self, client: ClientId, post: &Post<'_>, out: &mut Delivery) -> Posted {
+        self.take_post(client, post, out)
     }
 
     fn waits(&self, client: ClientId, _: &Delivery) -> Option<Wait> {
@@ -396,6 +407,7 @@ impl Service for Chat {
         self.presence.trim();
         self.backlog.trim();
         self.absences.trim();
+        self.trim_posts();
     }
 
     fn take_jobs(&mut self) -> Vec<Job> {
@@ -440,6 +452,10 @@ impl Service for Chat {
             Some(keeping) => keeping.hand_over(),
             None => self.written.turn_ends(),
         }
+    }
+
+    fn handed_out(&mut self) {
+        self.written.handed_out(self.keeping.as_ref().map(Keeping::newest));
     }
 
     fn set_wake(&mut self, wake: Wake) {

@@ -100,6 +100,10 @@ impl AllPreferences {
         clock.offset(minutes)
     }
 
+    pub fn has_zone(&self, client: ClientId) -> bool {
+        self.by_client.get(&client).is_some_and(|it| it.zone.is_some())
+    }
+
     /// What a zone is called that somebody has chosen.
     pub fn zone_name(&self, client: ClientId) -> Option<&str> {
         let (zone, _) = self.by_client.get(&client)?.zone.as_ref()?;

@@ -8,6 +8,7 @@ use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::{Name, RoomName};
 use crate::chat::state::accounts::{AccessKey, Invitation, Role, SecretHash};
 use crate::chat::state::history::Message;
+use crate::chat::state::hooks::Hook;
 use crate::chat::state::order::OrderChange;
 use crate::chat::state::readings::{Level, Mentioned};
 use crate::chat::state::rooms::rules::{MemberRecord, RoomSettings};
@@ -117,19 +118,45 @@ pub enum Kept {
 #[derive(Clone, Debug, PartialEq)]
 pub enum RoomChange {
     /// It has these settings. The first ones make it one that is kept.
-    Set { room: RoomId, settings: RoomSettings },
+    Set {
+        room: RoomId,
+        settings: RoomSettings,
+    },
     /// This is known of somebody there.
-    Recorded { room: RoomId, user: UserId, record: MemberRecord },
+    Recorded {
+        room: RoomId,
+        user: UserId,
+        record: MemberRecord,
+    },
     /// Somebody is not in it any more, as another one wants.
-    Removed { room: RoomId, user: UserId, reason: Option<Box<str>> },
+    Removed {
+        room: RoomId,
+        user: UserId,
+        reason: Option<Box<str>>,
+    },
     /// It has another name. The one before leads to it for a while.
-    Renamed { room: RoomId, name: RoomName },
+    Renamed {
+        room: RoomId,
+        name: RoomName,
+    },
     /// A name that a room has had leads nowhere any more.
-    NameReleased { name: RoomName },
+    NameReleased {
+        name: RoomName,
+    },
     /// Somebody was let in by an invitation.
-    InvitationUsed { id: u64 },
+    InvitationUsed {
+        id: u64,
+    },
+    /// A program may say something there by a token, in place of one of the same name.
+    HookMade(Hook),
+    HookEnded {
+        room: RoomId,
+        name: Name,
+    },
     /// Nobody is in it any more, and it is kept for nobody; it closes next.
-    Deleted { room: RoomId },
+    Deleted {
+        room: RoomId,
+    },
 }
 
 /// What becomes of the tokens by which guests come back.

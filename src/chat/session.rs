@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
+use crate::chat::away::Aways;
 use crate::chat::ids::{RoomId, UserId};
 use crate::chat::state::order::Network;
 use crate::chat::state::users::UserSlot;
@@ -30,6 +31,7 @@ pub struct Session {
 pub struct SessionSnapshot {
     pub user: UserId,
     bucket: TokenBucket,
+    since_ms: u64,
     is_private: bool,
     key: Option<u32>,
     /// Its place among several devices.
@@ -62,6 +64,9 @@ pub struct Sessions {
     /// elsewhere.
     lines: BTreeMap<ClientId, (u64, Option<RoomId>)>,
     by_user: Vec<u32>,
+    pub aways: Aways,
+    /// Since when each client is here, in seconds since 1970.
+    since_s: Vec<u32>,
 }
 
 impl Sessions {
@@ -69,6 +74,7 @@ impl Sessions {
     pub fn reserve(&mut self, expected: usize) {
         self.sessions.reserve_exact(expected.saturating_sub(self.sessions.len()));
         self.by_user.reserve_exact(expected.saturating_sub(self.by_user.len()));
+        self.since_s.reserve_exact(expected.saturating_sub(self.since_s.len()));
     }
 
     pub fn get(&self, client: ClientId) -> Option<&Session> {
@@ -166,11 +172,13 @@ impl Sessions {
         self.sessions.iter().flatten().count()
     }
 
-    /// A client is going to be this user.
-    pub fn add(&mut self, client: ClientId, user: UserId, peer: Peer) {
+    /// A client that has come now is going to be this user.
+    pub fn add(&mut self, client: ClientId, user: UserId, peer: Peer, unix_ms: u64) {
         if self.sessions.len() <= client.index() {
             self.sessions.resize_with(client.index() + 1, || None);
+            self.since_s.resize(client.index() + 1, 0);
         }
+        self.since_s[client.index()] = u32::try_from(unix_ms / 1000).unwrap_or(u32::MAX);
         self.sessions[client.index()] = Some(Session {
             user,
             bucket: TokenBucket::default(),
@@ -178,6 +186,12 @@ impl Sessions {
             serial: client.serial,
             current: None,
         });
+    }
+
+    /// Since when a client is here, to the second.
+    pub fn since_ms(&self, client: ClientId) -> Option<u64> {
+        self.get(client)?;
+        self.since_s.get(client.index()).map(|&since_s| u64::from(since_s) * 1000)
     }
 
     /// The user of a client is kept in this slot now.
@@ -195,6 +209,7 @@ impl Sessions {
             self.alone.remove(&client);
             self.held_up.remove(&client);
             self.lines.remove(&client);
+            self.aways.forget(client);
         }
     }
 
@@ -247,6 +262,7 @@ impl Sessions {
         Some(SessionSnapshot {
             user,
             bucket,
+            since_ms: self.since_ms(client)?,
             is_private: self.is_private(client),
             key: self.key_of(client),
             rank: self.rank_of(client, user),
@@ -264,9 +280,9 @@ impl Sessions {
         snapshot: SessionSnapshot,
         slot: Option<UserSlot>,
     ) {
-        let SessionSnapshot { user, bucket, is_private, key, rank, is_alone, held_up, line } =
-            snapshot;
-        self.add(client, user, peer);
+        let SessionSnapshot { user, bucket, since_ms, is_private, key, rank, .. } = snapshot;
+        let SessionSnapshot { is_alone, held_up, line, .. } = snapshot;
+        self.add(client, user, peer, since_ms);
         match slot {
             Some(slot) => self.connected(client, slot),
             None => self.attach(client, user),
@@ -408,14 +424,16 @@ mod tests {
         let (first, second) = (UserId::FIRST, UserId::FIRST.next());
         let (old, new) = (ClientId::new(4, 1), ClientId::new(4, 2));
         let slot = UserSlot::new(0);
-        sessions.add(old, first, Peer::default());
+        sessions.add(old, first, Peer::default(), 7_999);
         sessions.connected(old, slot);
+        assert_eq!(sessions.since_ms(old), Some(7_000));
         assert_eq!(sessions.clients_of(first, slot).next(), Some(old));
         assert!(sessions.get(new).is_none(), "it is not there yet");
         assert!(sessions.needs_alone_notice(old, true) && !sessions.needs_alone_notice(old, true));
         sessions.remove(old);
         assert_eq!(sessions.clients_of(first, slot).next(), None);
-        sessions.add(new, second, Peer::default());
+        sessions.add(new, second, Peer::default(), 9_000);
+        assert_eq!((sessions.since_ms(old), sessions.since_ms(new)), (None, Some(9_000)));
         sessions.connected(new, slot);
         sessions.remove(old);
         assert_eq!(sessions.clients_of(first, slot).next(), None, "the slot is another's now");

@@ -69,6 +69,12 @@ pub const ACCOUNTS_MAX: usize = 100_000;
 /// An account has so many bots at most.
 pub const BOTS_MAX: usize = 10;
 
+/// A room has so many hooks at most.
+pub const HOOKS_MAX: usize = 20;
+
+/// The key by which a program knows what it posts has so many bytes at most.
+pub const HOOK_KEY_BYTES_MAX: usize = 255;
+
 /// Why somebody is banned or muted is said in so many bytes at most.
 pub const REASON_BYTES_MAX: usize = 200;
 
@@ -82,6 +88,9 @@ pub const OWN_LAST_MAX: u32 = 100;
 
 /// Of so many messages at most one answer says which are tombstones.
 pub const DELETIONS_MAX: u64 = 4_096;
+
+/// Why somebody is away has at most so many bytes.
+pub const AWAY_BYTES_MAX: usize = 200;
 
 /// Somebody ignores so many others at most.
 pub const IGNORED_MAX: usize = 100;
@@ -140,7 +149,7 @@ pub struct ChatSettings {
 
 impl ChatSettings {
     /// What somebody at a terminal is told who is silent.
-    pub(super) fn greeting(&self) -> String {
+    pub fn greeting(&self) -> String {
         let page = self.public_url.as_deref();
         let page = page.map(|url| format!(" In a browser: {url}")).unwrap_or_default();
         let line = match self.guests {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::absences::Absence;
+use super::away::Away;
 use super::dialect::clock::Clock;
 use super::ids::{RoomId, UserId};
 use super::logins::LoginSnapshot;
@@ -25,7 +26,8 @@ struct ChatSnapshot {
     state: StateSnapshot,
     said: u64,
     said_in: Vec<(RoomId, [u64; 2])>,
-    away: Vec<AbsenceSnapshot>,
+    absent: Vec<AbsenceSnapshot>,
+    away: Vec<(UserId, Away)>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -48,6 +50,8 @@ struct ClientSnapshot {
     next_page: Option<NextPage>,
     missed: Vec<(RoomId, u64)>,
     is_unproven: bool,
+    /// Whom it has been told of that they are away.
+    told: Vec<UserId>,
 }
 
 impl Succession for Chat {
@@ -76,7 +80,7 @@ impl Succession for Chat {
 
     fn snapshot(&self) -> Snapshot {
         let (said, said_in) = self.channels.snapshot();
-        let away = self.absences.all().into_iter().map(|(user, absence)| {
+        let absent = self.absences.all().into_iter().map(|(user, absence)| {
             let Absence { peer, bucket, current, until_ms, .. } = absence;
             AbsenceSnapshot { user, peer: peer.into(), bucket, current, until_ms }
         });
@@ -85,7 +89,8 @@ impl Succession for Chat {
             state: self.state.snapshot(),
             said,
             said_in,
-            away: away.collect(),
+            absent: absent.collect(),
+            away: self.sessions.aways.all().map(|(user, it)| (user, it.clone())).collect(),
         })
     }
 
@@ -99,6 +104,7 @@ impl Succession for Chat {
             next_page: self.questions.next(client).cloned(),
             missed: self.written.missed_of(client).collect(),
             is_unproven: self.unproven.contains(&client),
+            told: self.sessions.aways.told(client).collect(),
         }))
     }
 
@@ -121,7 +127,7 @@ impl Succession for Chat {
     }
 
     fn restore(&mut self, snapshot: &RawValue, out: &mut Delivery) -> Result<(), Refused> {
-        let ChatSnapshot { epoch, state, said, said_in, away } = read(snapshot)?;
+        let ChatSnapshot { epoch, state, said, said_in, absent, away } = read(snapshot)?;
         if epoch != self.settings.epoch {
             return Err("the history is another one".into());
         }
@@ -132,9 +138,12 @@ impl Succession for Chat {
             }
         }
         self.channels.restore(said, &said_in);
-        for AbsenceSnapshot { user, peer, bucket, current, until_ms } in away {
+        for AbsenceSnapshot { user, peer, bucket, current, until_ms } in absent {
             let (client, peer) = (ClientId::NOBODY, peer.into());
             self.absences.begin(user, Absence { client, peer, bucket, current, until_ms });
+        }
+        for (user, away) in away {
+            self.sessions.aways.begin(user, away);
         }
         Ok(())
     }
@@ -146,8 +155,16 @@ impl Succession for Chat {
         snapshot: &RawValue,
         out: &mut Delivery,
     ) -> Result<(), Refused> {
-        let ClientSnapshot { session, current, login, preferences, next_page, missed, is_unproven } =
-            read(snapshot)?;
+        let ClientSnapshot {
+            session,
+            current,
+            login,
+            preferences,
+            next_page,
+            missed,
+            is_unproven,
+            told,
+        } = read(snapshot)?;
         let user = session.user;
         let slot = self.state.users().slot(user).ok_or("somebody is nobody")?;
         let is_account = self.state.accounts().contains(user);
@@ -166,6 +183,9 @@ impl Succession for Chat {
         self.questions.set_next(client, next_page);
         for (room, id) in missed {
             self.written.missed(client, room, id);
+        }
+        for user in told {
+            self.sessions.aways.news_for(client, user);
         }
         if is_unproven {
             self.unproven.insert(client);

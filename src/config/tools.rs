@@ -29,6 +29,9 @@ pub enum Tool {
     /// Talks to a server, this one or another, as telnet does. What comes from a pipe is sent line by
     /// line.
     Connect(Connect),
+    /// Asks a server whether it is well, as `GET /healthz` does, and says what it answers; exit code 1
+    /// if it is not. For checks where there is no other program, such as in a container.
+    Health(Connect),
     #[command(flatten)]
     History(HistoryTool),
     #[command(flatten)]

@@ -18,6 +18,7 @@ mod connection;
 mod deliver;
 mod dismiss;
 mod echo;
+mod hooks;
 mod inbox;
 mod invariants;
 mod line;
@@ -331,6 +332,7 @@ impl<S: Stream, A: Service> Server<S, A> {
     pub fn deliver(&mut self, batches: bool) {
         if batches {
             self.out.freeze_batches();
+            self.service.handed_out();
         }
         self.write_all();
         self.draw_all();

@@ -22,7 +22,7 @@ use crate::wire::close::CloseReason;
 use crate::wire::http::precheck::{self, Verdict};
 use crate::wire::http::public_url::Inside;
 use crate::wire::http::response::Body;
-use crate::wire::http::{HttpError, Method, Persistence, Request, Response};
+use crate::wire::http::{HttpError, Method, Persistence, Request, Response, hook};
 use crate::wire::websocket::handshake::{self, Policy, RefusedPage, Upgrade};
 
 /// For a year a browser asks for nothing of this host without TLS (RFC 6797): said only where
@@ -44,56 +44,90 @@ impl<S: Stream, A: Service> Server<S, A> {
             self.wait(id, Wait::Others);
             return false;
         }
-        self.visit.requests += 1;
         if is_all && self.visit.has_read_all && request.is_last() && !is_upgrade {
             self.connections[id.index()].end_input();
         }
-        self.answer(id, &mut request);
+        let is_served = self.answer(id, &mut request);
+        if is_served {
+            self.visit.requests += 1;
+            self.metrics.requests += 1;
+        }
+        is_served
+    }
+
+    /// Answers a request. `false`: something has to come first.
+    fn answer(&mut self, id: ClientId, request: &mut Request<'_>) -> bool {
+        let sender = self.sender(id, request);
+        let date = self.out.now().http_date();
+        let Some(place) = self.admit_sender(id, request, &sender, &date) else { return true };
+        if !handshake::is_upgrade(request)
+            && let Some(is_served) = self.answer_hook(id, request, &date)
+        {
+            return is_served;
+        }
+        self.answer_taken(id, request, place, &sender, &date);
         true
     }
 
-    /// Answers a request.
-    fn answer(&mut self, id: ClientId, request: &mut Request<'_>) {
-        self.metrics.requests += 1;
-        let sender = self.sender(id, request);
+    /// Where a request leads to, if it may lead anywhere; else it has been answered.
+    fn admit_sender<'b>(
+        &mut self,
+        id: ClientId,
+        request: &mut Request<'b>,
+        sender: &Sender,
+        date: &str,
+    ) -> Option<Inside<'b>> {
         let whole_path = request.path;
         let place = self.settings.base_path.inside(whole_path);
         if let Inside::Ours(path) = place {
             request.path = path;
         }
-        self.note_sender(id, request, &sender);
+        self.note_sender(id, request, sender);
         let connects =
             self.connections[id.index()].note_request() || handshake::is_upgrade(request);
         if let Some(client) = sender.client
             && let Err(rejection) = self.admit_request(client, connects)
         {
             self.note_rejection(id, client, rejection);
-            return self.refuse_request(id, rejection.http_error(), Some(request.method));
+            self.refuse_request(id, rejection.http_error(), Some(request.method));
+            return None;
         }
-        let date = self.out.now().http_date();
         // Who asks for a certificate may have none yet, or one that is over.
-        if self.answer_challenge(id, request, &date) {
-            return;
+        if self.answer_challenge(id, request, date) {
+            return None;
         }
         if place == Inside::Elsewhere {
-            return self.refuse_request(id, HttpError::ELSEWHERE, Some(request.method));
+            self.refuse_request(id, HttpError::ELSEWHERE, Some(request.method));
+            return None;
         }
-        if !self.is_request_taken(id, &sender) {
+        if !self.is_request_taken(id, sender) {
             request.path = whole_path;
-            return self.redirect(id, request, &date);
+            self.redirect(id, request, date);
+            return None;
         }
+        Some(place)
+    }
+
+    fn answer_taken(
+        &mut self,
+        id: ClientId,
+        request: &Request<'_>,
+        place: Inside<'_>,
+        sender: &Sender,
+        date: &str,
+    ) {
         if handshake::is_upgrade(request) {
-            return self.answer_upgrade(id, request, &sender, &date);
+            return self.answer_upgrade(id, request, sender, date);
         }
-        if self.answer_metrics(id, request, &sender, &date) {
+        if self.answer_metrics(id, request, sender, date) {
             return;
         }
         let answer = match place {
-            Inside::WithoutSlash => Ok(self.redirect_to_base(request, &date)),
+            Inside::WithoutSlash => Ok(self.redirect_to_base(request, date)),
             Inside::Ours(_) if self.is_about_cookie(request) => {
-                self.answer_about_cookie(request, &sender, &date)
+                self.answer_about_cookie(request, sender, date)
             }
-            Inside::Ours(_) | Inside::Elsewhere => Ok(self.respond(request, &sender, &date)),
+            Inside::Ours(_) | Inside::Elsewhere => Ok(self.respond(request, sender, date)),
         };
         let mut response = match answer {
             Ok(response) => response,
@@ -110,9 +144,12 @@ impl<S: Stream, A: Service> Server<S, A> {
         }
     }
 
-    /// Notes that a browser may be where a request has come from. A monitor is none.
+    /// Notes that a browser may be where a request has come from. A monitor is none, nor is what
+    /// posts to a hook.
     fn note_sender(&mut self, id: ClientId, request: &Request<'_>, sender: &Sender) {
-        if [HEALTH, READY, METRICS].contains(&request.path) {
+        if [HEALTH, READY, METRICS].contains(&request.path)
+            || hook::own_token(request.path).is_some()
+        {
             return;
         }
         self.note_browser(id);

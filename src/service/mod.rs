@@ -51,6 +51,46 @@ pub struct Hello<'a> {
 /// The query of a client that has no URL.
 pub static NO_QUERY: LazyLock<Query> = LazyLock::new(Query::default);
 
+/// What a program has posted to a hook.
+#[derive(Clone, Copy, Debug)]
+pub struct Post<'a> {
+    pub peer: Peer,
+    /// Of the hook, as it stands in the path.
+    pub token: &'a str,
+    pub content_type: Option<&'a str>,
+    /// By which its sender knows it, if it sends it again: its `Idempotency-Key`.
+    pub key: Option<&'a str>,
+    pub body: &'a [u8],
+}
+
+/// What became of it. The answer goes out when all is durable that the service knows by then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Posted {
+    Done,
+    /// It changed nothing, and is offered again then.
+    Blocked(Wait),
+    Refused(Refusal),
+}
+
+/// Why it was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub status: u16,
+    /// For programs; the whole body of the answer.
+    pub code: &'static str,
+    /// When it may be posted again.
+    pub retry_after_s: Option<u64>,
+}
+
+impl Refusal {
+    /// There is no such hook.
+    pub const NO_HOOK: Refusal = Refusal::new(403, "invalid_token");
+
+    pub const fn new(status: u16, code: &'static str) -> Refusal {
+        Refusal { status, code, retry_after_s: None }
+    }
+}
+
 /// What became of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -142,6 +182,16 @@ pub trait Service {
     fn take_cookie(&mut self, code: &str, unix_ms: u64) -> Option<Box<str>> {
         let _ = (code, unix_ms);
         None
+    }
+
+    /// What was published by now is handed out to all whom it is for: most turns end with that, and
+    /// some keep it for the next one.
+    fn handed_out(&mut self) {}
+
+    /// A program posts something to a hook. It is no client: it has not been opened.
+    fn post(&mut self, client: ClientId, post: &Post<'_>, out: &mut Delivery) -> Posted {
+        let _ = (client, post, out);
+        Posted::Refused(Refusal::NO_HOOK)
     }
 
     /// What monitors and balancers are told while the server serves.

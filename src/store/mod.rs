@@ -19,7 +19,9 @@ pub use readings::{CALLS_MAX, ReadingChange, StoredReading};
 
 use thiserror::Error;
 
-pub use rules::{RulesChange, StoredRecord, StoredRoomName, StoredRules, StoredSettings};
+pub use rules::{
+    RulesChange, StoredHook, StoredRecord, StoredRoomName, StoredRules, StoredSettings,
+};
 
 use crate::ids::GroupId;
 use crate::metrics::Exposition;
@@ -268,6 +270,8 @@ pub struct StoredKey {
     /// Of the message.
     pub id: u64,
     pub unix_ms: u64,
+    /// The account that has said it.
+    pub account: Option<u64>,
 }
 
 /// What has become of the groups.

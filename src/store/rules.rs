@@ -23,6 +23,12 @@ pub enum RulesChange {
     NameGone {
         key: Box<str>,
     },
+    /// A hook of a room that has settings, in place of one of the same name.
+    Hook(StoredHook),
+    HookGone {
+        room: u64,
+        key: Box<str>,
+    },
     /// What was said in a room is gone, as its members are; the room is next.
     Emptied {
         room: u64,
@@ -64,6 +70,20 @@ pub struct StoredRecord {
     pub removed_until: Option<u64>,
 }
 
+/// By what a program says something in a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredHook {
+    pub room: u64,
+    /// Of its name.
+    pub key: Box<str>,
+    pub name: Box<str>,
+    /// SHA-256, of its token.
+    pub hash: [u8; 32],
+    /// Who has made it.
+    pub account: u64,
+    pub created_ms: u64,
+}
+
 /// What holds in rooms: all of it is in memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoredRules {
@@ -73,4 +93,6 @@ pub struct StoredRules {
     pub records: Vec<StoredRecord>,
     /// In ascending order of their keys.
     pub names: Vec<StoredRoomName>,
+    /// In ascending order of rooms and keys.
+    pub hooks: Vec<StoredHook>,
 }

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chat_server::store::{
     CALLS_MAX, Change, ReadingChange, RulesChange, StoredAccessKey, StoredAccount,
-    StoredGuestToken, StoredInvitation, StoredName, StoredPeople, StoredReading, StoredRecord,
-    StoredRoomName, StoredRules, StoredSettings,
+    StoredGuestToken, StoredHook, StoredInvitation, StoredName, StoredPeople, StoredReading,
+    StoredRecord, StoredRoomName, StoredRules, StoredSettings,
 };
 
 use kept_order::KeptOrder;
@@ -27,6 +27,8 @@ pub struct KeptPeople {
     pub records: BTreeMap<(u64, u64), StoredRecord>,
     /// Names that rooms have had.
     pub names: BTreeMap<Box<str>, StoredRoomName>,
+    /// By rooms, and the keys of their names.
+    pub hooks: BTreeMap<(u64, Box<str>), StoredHook>,
     pub guests: BTreeMap<[u8; 32], StoredGuestToken>,
     /// By accounts and rooms.
     pub readings: BTreeMap<(u64, u64), StoredReading>,
@@ -51,6 +53,7 @@ impl KeptPeople {
                 self.keys.retain(|(of, _), _| *of != account);
                 self.members.retain(|(_, of)| *of != account);
                 self.records.retain(|(_, of), _| *of != account);
+                self.hooks.retain(|_, hook| hook.account != account);
                 self.readings.retain(|(of, _), _| *of != account);
                 self.mentions.retain(|(_, of, _)| *of != account);
                 self.invitations.retain(|_, it| it.by != account && it.resets != Some(account));
@@ -113,6 +116,14 @@ impl KeptPeople {
             RulesChange::FormerName(name) => drop(self.names.insert(name.key.clone(), name)),
             RulesChange::NameGone { key } => {
                 self.names.remove(&key).expect("a name that leads nowhere led somewhere");
+            }
+            RulesChange::Hook(hook) => {
+                assert!(self.settings.contains_key(&hook.room), "{hook:?}: no such settings");
+                assert!(self.accounts.contains_key(&hook.account), "{hook:?}: of nobody");
+                self.hooks.insert((hook.room, hook.key.clone()), hook);
+            }
+            RulesChange::HookGone { room, key } => {
+                self.hooks.remove(&(room, key)).expect("a hook that is gone was there");
             }
             RulesChange::Renamed { .. } | RulesChange::Emptied { .. } => {}
         }
@@ -179,6 +190,7 @@ impl KeptPeople {
         self.settings.remove(&room);
         self.records.retain(|(of, _), _| *of != room);
         self.names.retain(|_, name| name.room != room);
+        self.hooks.retain(|(of, _), _| *of != room);
         self.invitations.values_mut().for_each(|it| it.rooms.retain(|of| *of != room));
         self.readings.retain(|(_, of), _| *of != room);
         self.mentions.retain(|(of, ..)| *of != room);
@@ -207,6 +219,7 @@ impl KeptPeople {
                 rooms: self.settings.values().cloned().collect(),
                 records: self.records.values().cloned().collect(),
                 names: self.names.values().cloned().collect(),
+                hooks: self.hooks.values().cloned().collect(),
             },
         }
     }

@@ -391,10 +391,11 @@ impl Inner {
                 let next_id = here.id_to_come();
                 assert_eq!(message.id, next_id, "the next id of {}", here.name);
                 if let Some(key) = key {
-                    let (id, unix_ms) = (message.id, message.unix_ms);
-                    let is_new = self.keys.iter().all(|one| one.room != room || one.key != key);
-                    assert!(is_new, "the key {key} of {} has two messages", here.name);
-                    self.keys.push(StoredKey { room, key, id, unix_ms });
+                    let (id, unix_ms, account) = (message.id, message.unix_ms, message.account);
+                    let mut here = self.keys.iter().filter(|one| one.room == room);
+                    let is_new = here.all(|one| (one.account, &one.key) != (account, &key));
+                    assert!(is_new, "the key {key} of {room} has two messages");
+                    self.keys.push(StoredKey { room, key, id, unix_ms, account });
                 }
                 self.log.said.push((room, here.name.clone(), message.clone()));
                 here.messages.push(message);

@@ -120,6 +120,10 @@ impl Service for Keeper {
         self.chat.keep(out);
     }
 
+    fn handed_out(&mut self) {
+        self.chat.handed_out();
+    }
+
     fn set_wake(&mut self, wake: Wake) {
         self.chat.set_wake(wake);
     }

@@ -236,11 +236,6 @@ impl<A: Service> Stage<A> {
         self.has_proxies = true;
     }
 
-    /// Whether batches are kept for the next turn, at times.
-    pub fn keeps_batches(&self) -> bool {
-        self.keeping > 0
-    }
-
     /// The server numbers its connections from 1.
     pub fn next_number(&self) -> usize {
         self.accepted + 1

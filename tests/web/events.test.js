@@ -13,7 +13,7 @@ await ready;
 let dev, ops;
 
 beforeEach(() => {
-  Object.assign(store, { name: 'alice', role: '', outbox: [], conversations: new Map(), ignored: new Set(), current: '#dev' });
+  Object.assign(store, { name: 'alice', role: '', outbox: [], notice: null, conversations: new Map(), ignored: new Set(), current: '#dev' });
   [dev, ops] = ['dev', 'ops'].map((name) => conversation('room', name));
   Object.assign(dev, { membersAsked: true, total: 2, members: new Map([['alice', 'alice'], ['bob', 'Bob']]) });
 });
@@ -35,6 +35,22 @@ test('who comes, goes and is called otherwise', () => {
   assert.deepEqual(said(dev), ['Bob is now Straße', 'alice removed carol: spam']);
   assert.deepEqual(dev.entries.map(({ type }) => type), ['comings', 'event', 'comings', 'event']);
   assert.deepEqual([...dev.entries[2].people.values()], [{ name: 'STRASSE (bye)', way: 'left' }]);
+});
+
+test('who is away is marked in rooms, and told where it is for oneself', () => {
+  tell({ type: 'away', room: '#dev', name: 'Bob', away: true });
+  assert.deepEqual([[...dev.resting], store.notice?.text], [['bob'], undefined]);
+  tell({ type: 'renamed', room: '#dev', from: 'Bob', to: 'rob' });
+  tell({ type: 'away', room: '#gone', name: 'rob', away: true });
+  assert.deepEqual([...dev.resting], ['rob']);
+  tell({ type: 'away', name: 'rob', away: true, text: 'lunch' });
+  assert.match(store.notice.text, /rob.* is away: lunch/);
+  tell({ type: 'away', room: '#dev', name: 'rob', away: false });
+  tell({ type: 'away', name: 'alice', away: true, you: true });
+  assert.deepEqual([[...dev.resting], [...ops.resting], store.isAway], [['alice'], ['alice'], true]);
+  tell({ type: 'away', name: 'alice', away: false, you: true });
+  assert.deepEqual([[...dev.resting], store.isAway, store.notice.text], [[], false, 'You are here again.']);
+  assert.deepEqual(touchedBy({ type: 'away', room: '#dev', name: 'rob', away: true }), ['members']);
 });
 
 test('who comes and goes is one line, with what has become of each', () => {

@@ -37,6 +37,12 @@ pub enum Act<'a> {
     Refused {
         name: &'a str,
     },
+    HookMade {
+        name: &'a str,
+    },
+    HookEnded {
+        name: &'a str,
+    },
 }
 
 impl fmt::Display for Sentence<'_> {
@@ -54,6 +60,8 @@ impl fmt::Display for Sentence<'_> {
                 write!(f, "{by} removed {name} from {room}: {}", Row(reason))
             }
             Act::LetIn { name } => write!(f, "{by} let {name} into {room}."),
+            Act::HookMade { name } => write!(f, "{by} made the hook {name} of {room}."),
+            Act::HookEnded { name } => write!(f, "{by} ended the hook {name} of {room}."),
             Act::Refused { name } => write!(f, "{by} did not let {name} into {room}."),
         }
     }

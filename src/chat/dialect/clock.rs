@@ -39,6 +39,11 @@ impl Clock {
         Clock { quarters: if is_known { quarters } else { 0 }, ..self }
     }
 
+    /// How far its zone is from UTC.
+    pub fn minutes(self) -> i32 {
+        self.quarters * QUARTER_MINUTES
+    }
+
     /// That of a client whose messages are encoded so.
     pub fn of(dialect: encoding::Dialect) -> Clock {
         match i32::from(dialect.0) - FIRST {
@@ -57,7 +62,7 @@ impl Clock {
 
     /// A time of this zone: `2026-11-22 13:05:09`.
     pub fn show(self, unix_ms: u64) -> Utc {
-        let offset_ms = i64::from(self.quarters * QUARTER_MINUTES) * 60_000;
+        let offset_ms = i64::from(self.minutes()) * 60_000;
         Utc(unix_ms.saturating_add_signed(offset_ms))
     }
 
@@ -76,7 +81,7 @@ impl Clock {
 impl fmt::Display for Clock {
     /// The zone: `UTC`, or how far from it: `+09:00`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let minutes = (self.quarters * QUARTER_MINUTES).unsigned_abs();
+        let minutes = self.minutes().unsigned_abs();
         let sign = match self.quarters {
             0 => return f.write_str("UTC"),
             ..0 => '-',

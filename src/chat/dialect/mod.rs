@@ -10,6 +10,7 @@ pub mod history;
 pub mod json;
 pub mod reply;
 mod rows;
+pub mod slack;
 pub mod term;
 pub mod text;
 pub mod utc;

@@ -9,11 +9,13 @@ use serde::Serialize;
 
 use super::json::RequestRef;
 pub use super::rows::{
-    AccountLine, BanLine, BotLine, ConversationLine, Here, InvitationLine, JoinedSelf, ReadingLine,
-    RoomState, RoomSummary, ServerLimits, SessionLine, SettingChange, UnreadRoom,
+    AccountLine, AwayLine, BanLine, BotLine, ConversationLine, Here, HookLine, InvitationLine,
+    JoinedSelf, NewHook, Person, ReadingLine, RoomState, RoomSummary, ServerLimits, SessionLine,
+    SettingChange, UnreadRoom,
 };
 use crate::chat::ids::UserId;
 use crate::chat::state::history::{Message, MessageKind};
+use crate::chat::state::hooks;
 use crate::store::StoredMessage;
 
 /// One thing that a client is told.
@@ -163,8 +165,8 @@ pub enum Reply<'a> {
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
         reference: Option<&'a RequestRef>,
     },
-    /// `accounts`, `bots` and `offline`: which of the members are accounts, which of those are bots,
-    /// and which are not here now.
+    /// `accounts`, `bots`, `offline` and `away`: which of the members are accounts, which of those
+    /// are bots, which are not here now, and which say that they are away.
     Members {
         room: &'a str,
         members: Vec<&'a str>,
@@ -174,6 +176,8 @@ pub enum Reply<'a> {
         bots: Vec<&'a str>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         offline: Vec<&'a str>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        away: Vec<&'a str>,
         /// What those may do here who are more than members.
         #[serde(skip_serializing_if = "BTreeMap::is_empty")]
         roles: BTreeMap<&'a str, &'a str>,
@@ -218,6 +222,8 @@ pub enum Reply<'a> {
         room: &'a str,
         name: &'a str,
     },
+    Away(AwayLine<'a>),
+    Whois(Person<'a>),
     /// What holds in a room.
     Room(RoomState<'a>),
     /// Somebody may do something else in a room from now on.
@@ -277,6 +283,15 @@ pub enum Reply<'a> {
     /// The bots of an account.
     Bots {
         bots: Vec<BotLine<'a>>,
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<&'a RequestRef>,
+    },
+    /// A hook of a room, and by what it speaks from now on.
+    Hook(NewHook<'a>),
+    /// The hooks of a room.
+    Hooks {
+        room: &'a str,
+        hooks: Vec<HookLine<'a>>,
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
         reference: Option<&'a RequestRef>,
     },
@@ -420,6 +435,9 @@ pub struct Line<'a> {
     pub text: &'a str,
     #[serde(skip_serializing_if = "is_false")]
     pub me: bool,
+    /// It was posted to a hook: nobody has said it.
+    #[serde(skip_serializing_if = "is_false")]
+    pub hook: bool,
     /// The account that said it.
     #[serde(skip)]
     pub account: Option<UserId>,
@@ -434,8 +452,8 @@ pub struct Line<'a> {
 impl<'a> Line<'a> {
     /// What is left of a message for those who ignore who said it.
     pub fn stub(id: u64, time: u64) -> Line<'a> {
-        let (name, text, me, account) = ("", "", false, None);
-        Line { id, time, name, text, me, account, ignored: true, deleted: false }
+        let (name, text, me, hook, account) = ("", "", false, false, None);
+        Line { id, time, name, text, me, hook, account, ignored: true, deleted: false }
     }
 
     pub fn new(id: u64, message: &'a Message) -> Line<'a> {
@@ -445,6 +463,7 @@ impl<'a> Line<'a> {
             name: message.author(),
             text: message.text(),
             me: message.kind() == MessageKind::Action,
+            hook: hooks::is_author(message.author()),
             account: message.account(),
             ignored: false,
             deleted: message.is_deleted(),
@@ -456,8 +475,8 @@ impl<'a> Line<'a> {
         let StoredMessage { id, unix_ms: time, is_action: me, author: name, text, account } =
             message;
         let account = account.and_then(UserId::new);
-        let deleted = text.is_empty();
-        Line { id: *id, time: *time, name, text, me: *me, account, ignored: false, deleted }
+        let (hook, deleted) = (hooks::is_author(name), text.is_empty());
+        Line { id: *id, time: *time, name, text, me: *me, hook, account, ignored: false, deleted }
     }
 }
 

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::json::RequestRef;
 use super::reply::{Where, is_false, is_true};
+use crate::chat::away::Away;
 use crate::chat::state::Unread;
 use crate::chat::state::rooms::rules::RoomSettings;
 
@@ -27,6 +28,60 @@ pub struct JoinedSelf<'a> {
     pub role: Option<&'a str>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub reading: Option<ReadingLine>,
+}
+
+/// Whether somebody is away. `room`: all members are told, but not why; without one, a client is
+/// told alone.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct AwayLine<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub room: Option<&'a str>,
+    pub name: &'a str,
+    pub away: bool,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub text: &'a str,
+    /// Since when.
+    pub time: u64,
+    #[serde(skip_serializing_if = "is_false")]
+    pub you: bool,
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub reference: Option<&'a RequestRef>,
+}
+
+impl<'a> AwayLine<'a> {
+    /// `time`: since when somebody is here who is not away.
+    pub fn of(away: Option<&'a Away>, name: &'a str, time: u64) -> AwayLine<'a> {
+        let text = away.map_or("", |away| &away.text);
+        let (is_away, time) = (away.is_some(), away.map_or(time, |away| away.since_ms));
+        AwayLine { room: None, name, away: is_away, text, time, you: false, reference: None }
+    }
+}
+
+/// Who somebody is. Of those who are not to be seen by the reader, only that.
+#[derive(Clone, Debug, Serialize)]
+pub struct Person<'a> {
+    pub name: &'a str,
+    pub account: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    pub bot: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub online: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<u64>,
+    /// Why they are away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub away: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub away_since: Option<u64>,
+    /// How far they are from UTC, in minutes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offset: Option<i32>,
+    /// Those that the reader may see, too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rooms: Vec<&'a str>,
+    pub time: u64,
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub reference: Option<&'a RequestRef>,
 }
 
 /// What holds in a room, as its owner has decided.
@@ -211,6 +266,31 @@ pub struct BotLine<'a> {
     pub connected: usize,
 }
 
+/// A hook that was made, or has another token.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct NewHook<'a> {
+    pub room: &'a str,
+    pub name: &'a str,
+    pub token: &'a str,
+    /// Where programs post what it says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link: Option<&'a str>,
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub reference: Option<&'a RequestRef>,
+}
+
+/// A hook of a room.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct HookLine<'a> {
+    pub name: &'a str,
+    /// Who has made it.
+    pub by: &'a str,
+    pub created: u64,
+    /// It may say nothing, as who has made it may not make hooks there any more.
+    #[serde(skip_serializing_if = "is_false")]
+    pub stopped: bool,
+}
+
 /// An account or an address that is banned.
 #[derive(Clone, Debug, Serialize)]
 pub struct BanLine<'a> {
@@ -250,6 +330,9 @@ pub struct InvitationLine {
     /// When it ends, if it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<u64>,
+    /// Whose password it sets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resets: Option<String>,
     /// The rooms that it lets into.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rooms: Vec<String>,

@@ -81,6 +81,7 @@ impl Chat {
             Event::Presence(_) => self.record_presence(cx, record),
             Event::Kept(Kept::AccountEnded) => {
                 self.state.apply(record);
+                self.sessions.aways.end(cx.user);
                 // They have its name.
                 self.replays.clear();
             }
@@ -113,6 +114,9 @@ impl Chat {
             }
         };
         let is_new = matches!(presence, Presence::Connected { .. });
+        if matches!(presence, Presence::Disconnected) {
+            self.sessions.aways.end(cx.user);
+        }
         self.state.apply(record);
         if let Some(slot) = self.state.users().slot(cx.user).filter(|_| is_new) {
             self.sessions.connected(cx.client, slot);
@@ -460,6 +464,7 @@ impl Chat {
         }
         let reference = cx.reference;
         cx.reply(&reply(true, reference));
+        self.tell_away(cx, to);
         for other in receivers {
             self.ring_at(other, cx.out);
             if Dialect::from(cx.out.encoding(other).dialect) == Dialect::Text {

@@ -26,6 +26,8 @@ impl Chat {
             RoomChange::Deleted { room } => self.publish_deleted(cx, *room, time),
             RoomChange::Recorded { .. }
             | RoomChange::NameReleased { .. }
+            | RoomChange::HookMade(_)
+            | RoomChange::HookEnded { .. }
             | RoomChange::InvitationUsed { .. } => {}
         }
     }
@@ -47,6 +49,8 @@ impl Chat {
             RoomChange::Set { .. }
             | RoomChange::Recorded { .. }
             | RoomChange::NameReleased { .. }
+            | RoomChange::HookMade(_)
+            | RoomChange::HookEnded { .. }
             | RoomChange::InvitationUsed { .. } => Vec::new(),
         };
         self.state.apply(record);

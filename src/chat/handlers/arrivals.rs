@@ -71,6 +71,7 @@ impl Chat {
             if self.state.accounts().contains(cx.user) {
                 self.tell_rooms(cx, cx.client);
                 self.tell_who_asks(cx);
+                self.remind_of_being_away(cx);
             }
         }
         let room = query.get("room").map(Box::from);
@@ -237,6 +238,7 @@ impl Chat {
             cx.notice(format_args!("* Welcome! You are {name}{place}. Try /nick NAME or /help."));
         }
         self.replay(cx, entered?, None, None);
+        self.remind_of_being_away(cx);
         self.tell_unread(cx);
         wanted.map(drop).map_err(|error| RequestError::of("room_refused", &error))
     }

@@ -81,9 +81,9 @@ impl Chat {
             return Ok(());
         };
         let known = self.state.rooms().conversation(between);
-        let first = known.zip(key).and_then(|(room, key)| {
-            Some((room, self.state.keys().find(Scope::Room(room.id), key)?))
-        });
+        let first = known
+            .zip(key)
+            .and_then(|(room, key)| Some((room, self.said_under(cx, Scope::Room(room.id), key)?)));
         if let Some((room, first)) = first {
             // Under the same key it is the same text.
             let text = room.history.get(first.id).map_or(text, Message::text);
@@ -140,7 +140,7 @@ impl Chat {
     pub(super) fn is_repeated_direct(&self, cx: &Context<'_>, to: &str, key: &str) -> bool {
         let to = self.addressee(to).ok();
         let room = to.and_then(|to| self.state.rooms().conversation(Pair::new(cx.user, to)));
-        room.is_some_and(|room| self.state.keys().find(Scope::Room(room.id), key).is_some())
+        room.is_some_and(|room| self.said_under(cx, Scope::Room(room.id), key).is_some())
     }
 
     // ---- Finding ----

@@ -305,6 +305,7 @@ impl Chat {
         let bots = names(&|user| kept.owner_of(user.id).is_some());
         let offline =
             names(&|user| kept.contains(user.id) && self.clients_of(user.id).next().is_none());
+        let away = names(&|user| self.sessions.aways.get(user.id).is_some());
         let role_of = |user: &User| self.state.member_record(user.id, room.id).role;
         let with_role = listed.iter().filter(|user| role_of(user) != RoomRole::Member);
         let roles = with_role.map(|user| (user.name.as_str(), role_of(user).as_str())).collect();
@@ -317,6 +318,7 @@ impl Chat {
             accounts,
             bots,
             offline,
+            away,
             roles,
             total,
             after,

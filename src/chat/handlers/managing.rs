@@ -34,6 +34,12 @@ impl Chat {
             RoomRequest::Role { name, role, .. } => self.set_room_role(cx, room, &name, &role),
             RoomRequest::Admit { name, .. } => self.admit(cx, room, &name),
             RoomRequest::Refuse { name, .. } => self.refuse(cx, room, &name),
+            RoomRequest::Hook { name, .. } => self.make_hook(cx, room, &name),
+            RoomRequest::Hooks { .. } => {
+                self.tell_hooks(cx, room);
+                Ok(())
+            }
+            RoomRequest::EndHook { name, .. } => self.end_hook(cx, room, &name),
             RoomRequest::Kick { name, minutes, reason, .. } => {
                 self.check_public(cx, reason.as_deref().unwrap_or_default())?;
                 let reason = reason.as_deref().map(shown).transpose()?;
@@ -173,6 +179,9 @@ impl Chat {
         let name = room.name.clone();
         self.happen(cx, RoomChange::Set { room: id, settings });
         self.questions.forget_absent(&name);
+        if settings.is_archived {
+            self.end_hooks(cx, id);
+        }
         if settings.is_private() && !before.is_private() {
             self.let_members_return(cx, id);
         }

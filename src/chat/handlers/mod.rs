@@ -4,12 +4,14 @@ mod accounts;
 mod admitting;
 pub(super) mod arrivals;
 pub(super) mod conversations;
+mod hooks;
 mod inviting;
 mod knowing;
 mod lists;
 mod managing;
 mod names;
 mod order;
+mod people;
 mod preferences;
 pub(super) mod readings;
 mod renaming;
@@ -155,6 +157,7 @@ impl Chat {
             Request::Order(request) => self.execute_of_order(cx, request),
             Request::Room(request) => self.execute_of_room(cx, request),
             Request::Reading(request) => self.execute_of_reading(cx, request),
+            Request::People(request) => self.execute_of_people(cx, request),
             Request::Preference(request) => self.execute_of_preference(cx, request),
         }
     }

@@ -57,6 +57,12 @@ impl Chat {
         self.check_reserved(name, Some(owner), unix_ms)
     }
 
+    /// The same of a name for a hook.
+    pub(super) fn free_hook_name(&self, typed: &str, unix_ms: u64) -> Result<Name, RequestError> {
+        let name = self.name_of_nobody(typed, None)?;
+        self.check_reserved(name, None, unix_ms)
+    }
+
     fn name_of_nobody(&self, typed: &str, owner: Option<UserId>) -> Result<Name, RequestError> {
         let name = Name::parse(typed).map_err(|error| RequestError::of("name_refused", &error))?;
         let message = match self.state.users().find_alike(&name, owner) {

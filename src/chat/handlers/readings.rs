@@ -271,10 +271,12 @@ impl Chat {
         if self.state.accounts().is_empty() {
             return;
         }
-        let group = self.keeping.as_ref().map(|keeping| keeping.newest());
         match self.channels.of(room) {
-            Some(channel) => self.written.said(channel, room, id, group),
-            None => self.written.said_between(room, id, group),
+            Some(channel) => self.written.said(channel, room, id),
+            None => {
+                let group = self.keeping.as_ref().map(|keeping| keeping.newest());
+                self.written.said_between(room, id, group);
+            }
         }
         self.note_read(cx, room);
     }

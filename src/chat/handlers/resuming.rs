@@ -80,7 +80,7 @@ impl Chat {
         out: &mut Delivery,
     ) {
         let user = self.state.users().next_id();
-        self.sessions.add(client, user, newcomer.peer);
+        self.sessions.add(client, user, newcomer.peer, out.now().unix_ms);
         self.sessions.set_private(client, newcomer.is_private);
         let cx = &mut Context { client, peer: newcomer.peer, user, reference: None, out };
         let token = self.logins.proofs.take(client).map(|proof| token_of(&proof.random));
@@ -89,6 +89,7 @@ impl Chat {
         self.welcome(cx, token.as_deref(), resumed);
         if resumed {
             self.tell_rooms(cx, client);
+            self.remind_of_being_away(cx);
         }
         let refused = newcomer.refused.or(named.err());
         self.settle(cx, Coming { peer: newcomer.peer, room: newcomer.room, refused });

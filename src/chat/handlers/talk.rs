@@ -11,7 +11,7 @@ use crate::chat::record::Kept;
 use crate::chat::request::{Request, RequestError};
 use crate::chat::settings::TOPIC_BYTES_MAX;
 use crate::chat::state::history::{Message, MessageKind};
-use crate::chat::state::keys::Scope;
+use crate::chat::state::keys::{First, Scope};
 use crate::chat::state::rooms::Room;
 use crate::chat::state::rooms::rules::{Posting, RoomRole};
 
@@ -52,14 +52,15 @@ impl Chat {
         let (Some(name), Some(here)) = (self.name_of(cx.user), self.state.rooms().get(room)) else {
             return Ok(());
         };
-        if let Some(first) = key.and_then(|key| self.state.keys().find(Scope::Room(room), key)) {
+        if let Some(first) = key.and_then(|key| self.said_under(cx, Scope::Room(room), key)) {
             // Under the same key it is the same text; its author may have another name by now.
             let (name, time, me) = (name.as_str(), first.unix_ms, kind == MessageKind::Action);
             let line = match here.history.get(first.id) {
                 Some(message) => Line::new(first.id, message),
                 None => {
-                    let (id, account, ignored, deleted) = (first.id, None, false, false);
-                    Line { id, time, name, text, me, account, ignored, deleted }
+                    let (id, account) = (first.id, None);
+                    let (hook, ignored, deleted) = (false, false, false);
+                    Line { id, time, name, text, me, hook, account, ignored, deleted }
                 }
             };
             let (room, reference) = (here.name.as_str(), cx.reference);
@@ -72,13 +73,20 @@ impl Chat {
         let message = message.by(self.state.account(cx.user));
         let id = here.history.next_id();
         self.happen(cx, Kept::Said { room, id, message, key: key.map(Box::from) });
-        // Of guests nothing is kept, and hardly any terminal rings.
-        if !self.state.accounts().is_empty() || self.preferences.any_rings() {
+        // Of guests nothing is kept, hardly any terminal rings, and hardly anybody is away.
+        let accounts = self.state.accounts();
+        if !accounts.is_empty() || self.preferences.any_rings() || !self.sessions.aways.is_empty() {
             let found = self.find_mentions(cx.user, room, text);
             self.note_mentions(cx, room, id, &found);
             self.ring(cx, room, &found);
+            self.tell_away_of(cx, &found);
         }
         Ok(())
+    }
+
+    /// What was said before by who asks, under the same key.
+    pub(super) fn said_under(&self, cx: &Context<'_>, scope: Scope, key: &str) -> Option<First> {
+        self.state.keys().find(scope, self.state.account(cx.user), key)
     }
 
     /// Whether a member may say something in a room.
@@ -103,7 +111,7 @@ impl Chat {
     pub(in crate::chat) fn is_repeat(&self, cx: &Context<'_>, request: &Request<'_>) -> bool {
         if let Request::Say { room, key: Some(key), .. } = request {
             let room = self.room_of(cx, room.as_deref());
-            return room.is_ok_and(|room| self.state.keys().find(Scope::Room(room), key).is_some());
+            return room.is_ok_and(|room| self.said_under(cx, Scope::Room(room), key).is_some());
         }
         let Request::Direct { to, key: Some(key), .. } = request else { return false };
         self.is_repeated_direct(cx, to, key)
@@ -151,7 +159,7 @@ impl Chat {
             );
             return Err(RequestError::new("not_connected", message));
         }
-        if let Some(first) = key.and_then(|key| self.state.keys().find(Scope::User(to), key))
+        if let Some(first) = key.and_then(|key| self.said_under(cx, Scope::User(to), key))
             && let Some(from) = self.name_of(cx.user)
         {
             let told = Reply::Direct {

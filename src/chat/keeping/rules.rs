@@ -4,10 +4,11 @@ use super::{opened, people, readings};
 use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::{NameForms, RoomName};
 use crate::chat::record::RoomChange;
+use crate::chat::state::hooks::Hook;
 use crate::chat::state::rooms::Room;
 use crate::chat::state::rooms::rules::{MemberRecord, RoomSettings};
 use crate::chat::state::{RESERVED_MS, State};
-use crate::store::{Change, RulesChange, StoredRecord, StoredRoomName, StoredSettings};
+use crate::store::{Change, RulesChange, StoredHook, StoredRecord, StoredRoomName, StoredSettings};
 
 /// The changes that this makes, as the state is before it.
 pub fn changes(state: &State, change: &RoomChange, unix_ms: u64) -> Vec<Change> {
@@ -21,6 +22,11 @@ pub fn changes(state: &State, change: &RoomChange, unix_ms: u64) -> Vec<Change> 
         RoomChange::InvitationUsed { id } => people::used(state, *id).into_iter().collect(),
         RoomChange::NameReleased { name } => {
             vec![Change::Rules(RulesChange::NameGone { key: name.key().into() })]
+        }
+        RoomChange::HookMade(hook) => vec![Change::Rules(RulesChange::Hook(stored_hook(hook)))],
+        RoomChange::HookEnded { room, name } => {
+            let (room, key) = (room.get(), name.key().into());
+            vec![Change::Rules(RulesChange::HookGone { room, key })]
         }
         RoomChange::Deleted { room } => {
             vec![Change::Rules(RulesChange::Emptied { room: room.get() })]
@@ -90,6 +96,18 @@ fn of_record(room: RoomId, user: UserId, record: MemberRecord) -> Change {
         sees_from,
         removed_until,
     }))
+}
+
+fn stored_hook(hook: &Hook) -> StoredHook {
+    let Hook { room, name, hash, by, created_ms } = hook;
+    StoredHook {
+        room: room.get(),
+        key: name.key().into(),
+        name: name.as_str().into(),
+        hash: hash.0,
+        account: by.get(),
+        created_ms: *created_ms,
+    }
 }
 
 fn stored(room: RoomId, settings: &RoomSettings) -> StoredSettings {

@@ -117,8 +117,9 @@ pub const RESET: CommandSpec = CommandSpec {
     name: "reset",
     arguments: "NAME",
     help: "make a code by which somebody can set a new password",
-    details: "It is good once and for a day: /register CODE NAME. Admins can for members, owners \
-              for everybody.",
+    details: "It is good once and for a day: /register CODE NAME. Whoever else is logged in there \
+              is not any more, tokens and bots as well. Admins can for members, owners for \
+              everybody.",
     parse: |arguments| Some(AccountRequest::Reset { name: word(arguments)? }.into()),
 };
 

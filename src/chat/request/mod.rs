@@ -4,6 +4,7 @@ mod account;
 pub mod commands;
 mod conversation;
 pub mod order;
+mod people;
 mod preference;
 mod reading;
 mod room;
@@ -13,6 +14,7 @@ use std::borrow::Cow;
 pub use account::AccountRequest;
 pub use conversation::ConversationRequest;
 pub use order::OrderRequest;
+pub use people::PeopleRequest;
 pub use preference::PreferenceRequest;
 pub use reading::ReadingRequest;
 pub use room::{RoomRequest, SettingsChange};
@@ -97,6 +99,8 @@ pub enum Request<'a> {
     Room(RoomRequest<'a>),
     /// About what was read, and what was not.
     Reading(ReadingRequest<'a>),
+    /// About who is here.
+    People(PeopleRequest<'a>),
     /// About how one is shown things.
     Preference(PreferenceRequest<'a>),
     Help {
@@ -134,6 +138,7 @@ impl Request<'_> {
             Request::Order(request) => request.changes(),
             Request::Reading(request) => request.changes(),
             Request::Room(request) => request.changes(),
+            Request::People(request) => request.changes(),
             Request::Conversation(_)
             | Request::Topic { text: None, .. }
             | Request::History { .. }
@@ -170,6 +175,7 @@ impl Request<'_> {
             | Request::Quit { .. }
             | Request::Order(_)
             | Request::Room(_)
+            | Request::People(_)
             | Request::Where
             | Request::Edit { .. }
             | Request::Preference(_)
@@ -199,6 +205,7 @@ impl Request<'_> {
             | Request::Typing { .. }
             | Request::Help { .. }
             | Request::Search { .. }
+            | Request::People(_)
             | Request::Preference(_)
             | Request::Quit { .. }
             | Request::Where
@@ -243,6 +250,7 @@ impl Request<'_> {
             | Request::Order(_)
             | Request::Room(_)
             | Request::Reading(_)
+            | Request::People(_)
             | Request::Where
             | Request::Edit { .. }
             | Request::Preference(_)
@@ -280,6 +288,7 @@ impl Request<'_> {
             | Request::Quit { .. }
             | Request::Conversation(_)
             | Request::Account(_)
+            | Request::People(_)
             | Request::Where
             | Request::Edit { .. }
             | Request::Preference(_)

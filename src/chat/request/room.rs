@@ -21,6 +21,13 @@ pub enum RoomRequest<'a> {
     Admit { room: Option<Cow<'a, str>>, name: Cow<'a, str> },
     /// Does not let somebody in who has asked.
     Refuse { room: Option<Cow<'a, str>>, name: Cow<'a, str> },
+    /// Makes a hook: a token by which a program says something in a room. Of one that there is, it
+    /// makes another token.
+    Hook { room: Option<Cow<'a, str>>, name: Cow<'a, str> },
+    /// Asks which hooks there are in a room.
+    Hooks { room: Option<Cow<'a, str>> },
+    /// Ends a hook.
+    EndHook { room: Option<Cow<'a, str>>, name: Cow<'a, str> },
     /// Removes somebody: for so long, or until a moderator lets them in again.
     Kick {
         room: Option<Cow<'a, str>>,
@@ -50,7 +57,11 @@ impl SettingsChange<'_> {
 impl RoomRequest<'_> {
     /// Whether it changes what is kept, and others see something of it: all do that do not only ask.
     pub fn changes(&self) -> bool {
-        !matches!(self, RoomRequest::Settings { changes, .. } if changes.is_empty())
+        match self {
+            RoomRequest::Settings { changes, .. } => !changes.is_empty(),
+            RoomRequest::Hooks { .. } => false,
+            _ => true,
+        }
     }
 
     /// The room that it names, as typed.
@@ -61,6 +72,9 @@ impl RoomRequest<'_> {
             | RoomRequest::Keep { room }
             | RoomRequest::Admit { room, .. }
             | RoomRequest::Refuse { room, .. }
+            | RoomRequest::Hook { room, .. }
+            | RoomRequest::Hooks { room }
+            | RoomRequest::EndHook { room, .. }
             | RoomRequest::Kick { room, .. } => room.as_deref(),
             RoomRequest::Delete { room, .. } | RoomRequest::Role { room, .. } => Some(room),
         }

@@ -15,6 +15,10 @@ pub enum Scope {
     User(UserId),
 }
 
+/// Whose keys: those of an account, or those of all guests together, as a guest who sends something
+/// again may be another one by then.
+pub type Author = Option<UserId>;
+
 /// What became of a message when it came first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct First {
@@ -24,14 +28,14 @@ pub struct First {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Key(Scope, Arc<str>);
+struct Key(Scope, Author, Arc<str>);
 
 #[derive(Hash)]
-struct KeyRef<'a>(Scope, &'a str);
+struct KeyRef<'a>(Scope, Author, &'a str);
 
 impl Equivalent<Key> for KeyRef<'_> {
     fn equivalent(&self, key: &Key) -> bool {
-        self.0 == key.0 && *self.1 == *key.1
+        (self.0, self.1) == (key.0, key.1) && *self.2 == *key.2
     }
 }
 
@@ -47,21 +51,21 @@ pub struct Keys {
 
 impl Keys {
     /// What was sent under this key before.
-    pub fn find(&self, scope: Scope, key: &str) -> Option<First> {
-        self.firsts.get(&KeyRef(scope, key)).copied()
+    pub fn find(&self, scope: Scope, by: Author, key: &str) -> Option<First> {
+        self.firsts.get(&KeyRef(scope, by, key)).copied()
     }
 
     /// The keys of direct messages, the oldest first: a store does not have these.
-    pub(super) fn of_users(&self) -> impl Iterator<Item = (UserId, &str, u64)> {
+    pub(super) fn of_users(&self) -> impl Iterator<Item = (UserId, Author, &str, u64)> {
         self.order.iter().filter_map(|key| match key.0 {
-            Scope::User(user) => Some((user, &*key.1, self.firsts.get(key)?.unix_ms)),
+            Scope::User(user) => Some((user, key.1, &*key.2, self.firsts.get(key)?.unix_ms)),
             Scope::Room(_) => None,
         })
     }
 
     /// Notes a message. One that has come before stays what it was.
-    pub(super) fn insert(&mut self, scope: Scope, key: &str, id: u64, unix_ms: u64) {
-        if self.find(scope, key).is_some() {
+    pub(super) fn insert(&mut self, scope: Scope, by: Author, key: &str, first: First) {
+        if self.find(scope, by, key).is_some() {
             return;
         }
         if self.order.len() == KEYS_MAX
@@ -69,9 +73,9 @@ impl Keys {
         {
             self.firsts.remove(&oldest);
         }
-        let key = Key(scope, key.into());
+        let key = Key(scope, by, key.into());
         self.order.push_back(key.clone());
-        self.firsts.insert(key, First { id, unix_ms });
+        self.firsts.insert(key, first);
     }
 }
 
@@ -79,17 +83,25 @@ impl Keys {
 mod tests {
     use super::*;
 
+    fn first(id: u64) -> First {
+        First { id, unix_ms: 10 * id }
+    }
+
     #[test]
-    fn keys_of_different_rooms_and_of_users_are_different_keys() {
+    fn keys_of_different_rooms_and_people_are_different_keys() {
         let mut keys = Keys::default();
         let (room, user) = (Scope::Room(RoomId::FIRST), Scope::User(UserId::FIRST));
-        keys.insert(room, "k", 7, 70);
-        keys.insert(room, "k", 8, 80);
-        assert_eq!(keys.find(room, "k"), Some(First { id: 7, unix_ms: 70 }), "the first stays");
-        assert_eq!(keys.find(Scope::Room(RoomId::FIRST.next()), "k"), None);
-        assert_eq!(keys.find(user, "k"), None);
-        keys.insert(user, "k", 0, 90);
-        assert_eq!(keys.find(user, "k"), Some(First { id: 0, unix_ms: 90 }));
+        let (ann, bob) = (Some(UserId::FIRST), Some(UserId::FIRST.next()));
+        keys.insert(room, ann, "k", first(7));
+        keys.insert(room, ann, "k", first(8));
+        assert_eq!(keys.find(room, ann, "k"), Some(first(7)), "the first stays");
+        assert_eq!(keys.find(Scope::Room(RoomId::FIRST.next()), ann, "k"), None);
+        assert_eq!(keys.find(room, bob, "k"), None);
+        assert_eq!(keys.find(room, None, "k"), None);
+        assert_eq!(keys.find(user, ann, "k"), None);
+        keys.insert(room, bob, "k", first(9));
+        assert_eq!(keys.find(room, bob, "k"), Some(first(9)));
+        assert_eq!(keys.find(room, ann, "k"), Some(first(7)));
     }
 
     #[test]
@@ -97,10 +109,10 @@ mod tests {
         let mut keys = Keys::default();
         let room = Scope::Room(RoomId::FIRST);
         for id in 0..=KEYS_MAX as u64 {
-            keys.insert(room, &id.to_string(), id, id);
+            keys.insert(room, None, &id.to_string(), first(id));
         }
-        assert_eq!((keys.find(room, "0"), keys.firsts.len()), (None, KEYS_MAX));
-        assert!(keys.find(room, "1").is_some());
+        assert_eq!((keys.find(room, None, "0"), keys.firsts.len()), (None, KEYS_MAX));
+        assert!(keys.find(room, None, "1").is_some());
         assert_eq!(keys.order.len(), KEYS_MAX);
     }
 }

@@ -7,7 +7,8 @@ use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::{Name, RoomName};
 use crate::chat::state::accounts::{AccessKey, Account, Invitation, Reserved, Role, SecretHash};
 use crate::chat::state::guests::{GuestToken, Holder};
-use crate::chat::state::keys::{Keys, Scope};
+use crate::chat::state::hooks::Hook;
+use crate::chat::state::keys::{First, Keys, Scope};
 use crate::chat::state::readings::{Level, Mentioned};
 use crate::chat::state::rooms::former::FormerName;
 use crate::chat::state::rooms::rules::{MemberRecord, RoomSettings};
@@ -18,9 +19,10 @@ impl State {
     /// What a chat with a store starts with, before any room is loaded.
     pub fn of_store(limits: RoomLimits, loaded: &Loaded) -> State {
         let mut keys = Keys::default();
-        for StoredKey { room, key, id, unix_ms } in &loaded.keys {
-            if let Some(room) = RoomId::new(*room) {
-                keys.insert(Scope::Room(room), key, *id, *unix_ms);
+        for &StoredKey { room, ref key, id, unix_ms, account } in &loaded.keys {
+            if let Some(room) = RoomId::new(room) {
+                let (by, first) = (account.and_then(UserId::new), First { id, unix_ms });
+                keys.insert(Scope::Room(room), by, key, first);
             }
         }
         let next_room = RoomId::new(loaded.next_room).unwrap_or(RoomId::FIRST);
@@ -109,6 +111,14 @@ impl State {
             if let (Some(room), Ok(name)) = (RoomId::new(stored.room), RoomName::kept(&stored.name))
             {
                 self.rooms.lead_on(FormerName { name, room, until_ms: stored.until_ms });
+            }
+        }
+        for stored in &rules.hooks {
+            if let (Some(room), Some(by), Ok(name)) =
+                (RoomId::new(stored.room), UserId::new(stored.account), Name::kept(&stored.name))
+            {
+                let (hash, created_ms) = (SecretHash(stored.hash), stored.created_ms);
+                self.hooks.make(Hook { room, name, hash, by, created_ms });
             }
         }
     }

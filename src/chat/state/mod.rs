@@ -7,6 +7,7 @@
 pub mod accounts;
 pub mod guests;
 pub mod history;
+pub mod hooks;
 pub mod keys;
 mod loading;
 pub mod order;
@@ -30,7 +31,8 @@ use crate::chat::record::{
 };
 use crate::chat::state::accounts::{Account, Accounts, Reserved};
 use crate::chat::state::guests::GuestTokens;
-use crate::chat::state::keys::{Keys, Scope};
+use crate::chat::state::hooks::Hooks;
+use crate::chat::state::keys::{First, Keys, Scope};
 use crate::chat::state::order::{Order, OrderChange};
 use crate::chat::state::readings::{Level, Readings};
 use crate::chat::state::rooms::{Room, RoomLimits, Rooms};
@@ -64,6 +66,7 @@ pub struct State {
     keys: Keys,
     accounts: Accounts,
     guest_tokens: GuestTokens,
+    hooks: Hooks,
     order: Order,
     readings: Readings,
     guest_words: GuestWords,
@@ -83,6 +86,7 @@ impl PartialEq for State {
             && self.guest_records == other.guest_records
             && self.guest_words == other.guest_words
             && self.guest_tokens == other.guest_tokens
+            && self.hooks == other.hooks
             && self.readings == other.readings
             && self.users == other.users
             && self.rooms == other.rooms
@@ -103,6 +107,7 @@ impl State {
             keys: Keys::default(),
             accounts: Accounts::default(),
             guest_tokens: GuestTokens::default(),
+            hooks: Hooks::default(),
             order: Order::default(),
             readings: Readings::default(),
             guest_words: GuestWords::default(),
@@ -127,6 +132,11 @@ impl State {
     /// What guests come back with.
     pub fn guest_tokens(&self) -> &GuestTokens {
         &self.guest_tokens
+    }
+
+    /// By which tokens programs say something in rooms.
+    pub fn hooks(&self) -> &Hooks {
+        &self.hooks
     }
 
     /// Who is banned or muted, and who ignores whom.
@@ -227,7 +237,8 @@ impl State {
             Kept::TopicSet { room, topic } => self.rooms.set_topic(room, topic),
             Kept::Said { room, id, message, key } => {
                 if let Some(key) = key {
-                    self.keys.insert(Scope::Room(room), &key, id, unix_ms);
+                    let first = First { id, unix_ms };
+                    self.keys.insert(Scope::Room(room), message.account(), &key, first);
                 }
                 if message.account().is_none() && by != UserId::SERVER {
                     self.guest_words.add(by, room, id);
@@ -240,7 +251,8 @@ impl State {
             Kept::MessageDeleted { room, id } => self.delete_message(room, id),
             Kept::HistoryCut { room, messages_kept } => self.rooms.cut(room, messages_kept),
             Kept::Direct { to, key: Some(key), .. } => {
-                self.keys.insert(Scope::User(to), &key, 0, unix_ms);
+                let first = First { id: 0, unix_ms };
+                self.keys.insert(Scope::User(to), self.account(by), &key, first);
             }
             Kept::Direct { key: None, .. } => {}
             Kept::AccountMade { .. } if self.accounts.contains(by) => {}
@@ -310,6 +322,7 @@ impl State {
         rooms.into_iter().for_each(|room| self.forget_record(by, room));
         self.accounts.end(by);
         self.order.end_account(by);
+        self.hooks.end_account(by);
         self.readings.end_all(by);
         self.users.remove(by);
     }
@@ -442,11 +455,14 @@ impl State {
             }
             RoomChange::NameReleased { name } => self.rooms.release(name.key()),
             RoomChange::InvitationUsed { id } => self.accounts.use_invitation(id),
+            RoomChange::HookMade(hook) => self.hooks.make(hook),
+            RoomChange::HookEnded { room, name } => self.hooks.end(room, &name),
             RoomChange::Deleted { room } => {
                 let members: Vec<UserId> = self.members(room).map(|user| user.id).collect();
                 members.into_iter().for_each(|user| self.leave(user, room));
                 self.guest_records.retain(|(_, of)| *of != room);
                 self.accounts.forget_room(room);
+                self.hooks.end_room(room);
                 self.rooms.forget_rules(room);
             }
         }

@@ -9,7 +9,7 @@ use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::{Name, RoomName};
 use crate::chat::state::accounts::SecretHash;
 use crate::chat::state::guests::{GuestToken, Holder};
-use crate::chat::state::keys::Scope;
+use crate::chat::state::keys::{First, Scope};
 use crate::chat::state::order::{Mute, OrderChange};
 use crate::chat::state::rooms::restored::RestoredRoom;
 use crate::chat::state::rooms::rules::MemberRecord;
@@ -28,8 +28,8 @@ pub struct StateSnapshot {
     orders: Vec<(UserId, Vec<RoomId>)>,
     /// Who ignores whom, where one of them is a guest.
     ignored: Vec<(UserId, UserId)>,
-    /// Of direct messages: the addressee, the key and the time.
-    keys: Vec<(UserId, Box<str>, u64)>,
+    /// Of direct messages: the addressee, the author, the key and the time.
+    keys: Vec<(UserId, Option<UserId>, Box<str>, u64)>,
 }
 
 /// A room that is in memory.
@@ -93,7 +93,7 @@ impl State {
             rooms,
             users,
             ignored: ignored.collect(),
-            keys: self.keys.of_users().map(|(to, key, at)| (to, key.into(), at)).collect(),
+            keys: self.keys.of_users().map(|(to, by, key, at)| (to, by, key.into(), at)).collect(),
         }
     }
 
@@ -140,8 +140,8 @@ impl State {
         for (by, user) in snapshot.ignored {
             self.order.apply(by, OrderChange::Ignored { user });
         }
-        for (to, key, unix_ms) in snapshot.keys {
-            self.keys.insert(Scope::User(to), &key, 0, unix_ms);
+        for (to, by, key, unix_ms) in snapshot.keys {
+            self.keys.insert(Scope::User(to), by, &key, First { id: 0, unix_ms });
         }
         Ok(())
     }

@@ -266,3 +266,111 @@ fn a_bot_is_one_after_a_restart() {
     assert_eq!((&told["bots"][0]["name"], &told["ref"]), (&"build".into(), &1.into()));
     assert_eq!(told["bots"][0]["connected"], 1);
 }
+
+/// Who had an account without being its owner has it no more: what lets somebody in ends, with
+/// whatever the account has given others power over, and nothing else.
+#[test]
+fn a_new_password_by_a_code_ends_all_that_let_anybody_in() {
+    let mut stage = open();
+    register(&mut stage, &["ben", "eve"]);
+    stage.say("olga", "/role ben admin");
+    let last_word = |told: Vec<String>| {
+        let code = told.iter().find(|line| line.starts_with("* Invitation "));
+        code.unwrap_or(&told[0]).rsplit(' ').next().expect("a word").to_owned()
+    };
+    let asked = |stage: &mut Stage, who: &str, line: &str| {
+        stage.forget();
+        stage.say(who, line);
+        last_word(stage.hear(who))
+    };
+    let of_ben = asked(&mut stage, "ben", "/token a program");
+    let of_bot = asked(&mut stage, "ben", "/bot build");
+    let of_mia = asked(&mut stage, "mia", "/token a program");
+    stage.show("p", &of_ben);
+    stage.show("b", &of_bot);
+    stage.show("m", &of_mia);
+    let for_mia = asked(&mut stage, "ben", "/reset mia");
+    let for_anybody = asked(&mut stage, "ben", "/invite");
+    let for_eve = asked(&mut stage, "olga", "/reset eve");
+    let for_ben = asked(&mut stage, "olga", "/reset ben");
+    stage.open("x", LINES, Visit::default());
+    stage.say("x", &format!("/register {for_ben} ben"));
+    stage.forget();
+    stage.say("x", "another password");
+    assert!(stage.hear("x").contains(
+        &"* You are logged in as ben, admin of this server, in #lobby, #staff-log.".to_owned()
+    ));
+    let told = stage.hear("ben");
+    assert!(told.iter().any(|line| line.starts_with("! You are logged out")), "{told:?}");
+    for program in ["p", "b"] {
+        let told = stage.objects(program);
+        assert!(told.iter().any(|it| it["code"] == "session_ended"), "{program}: {told:?}");
+    }
+    stage.say("m", r#"{"type":"account"}"#);
+    assert_eq!(stage.objects("m").last().expect("an answer")["name"], "mia");
+    for (actor, shown, is_good) in
+        [("q", &of_ben, false), ("r", &of_bot, false), ("s", &of_mia, true)]
+    {
+        stage.open(actor, JSON, Visit::default());
+        stage.forget();
+        stage.say(actor, &format!(r#"{{"type":"login","token":"{shown}"}}"#));
+        assert_eq!(stage.objects(actor)[0]["type"] == "account", is_good);
+    }
+    let codes = [(&for_mia, "mia", false), (&for_anybody, "ann", true), (&for_eve, "eve", true)];
+    for (code, name, is_good) in codes {
+        let actor = format!("by code {name}");
+        stage.open(&actor, LINES, Visit::default());
+        stage.forget();
+        stage.say(&actor, &format!("/register {code} {name}"));
+        let told = stage.hear(&actor);
+        assert_eq!(told[0].starts_with("* A password for"), is_good, "{name}: {told:?}");
+    }
+}
+
+/// Two programs may count their messages, each from 1 on: neither is heard in the other's place.
+#[test]
+fn what_is_said_under_the_same_key_by_somebody_else_is_said() {
+    let disk = Disk::default();
+    let mut stage = on(&disk, open_settings());
+    register(&mut stage, &["mia"]);
+    let tokens = ["build", "deploy"].map(|bot| token(&mut stage, "mia", bot));
+    let come = |stage: &mut Stage| {
+        for (actor, token) in ["b", "d"].into_iter().zip(&tokens) {
+            stage.show(actor, token);
+            stage.say(actor, r##"{"type":"join","room":"#lobby"}"##);
+        }
+        stage.forget();
+    };
+    let ask = |stage: &mut Stage, actor: &str, to: &str, text: &str| {
+        stage.forget();
+        stage.say(actor, &format!(r#"{{{to},"text":"{text}","key":"1","ref":1}}"#));
+        let told = stage.objects(actor).into_iter().find(|it| it["ref"] == 1);
+        let told = told.expect("an answer");
+        (told["id"].as_u64(), told["text"].as_str().expect("a text").to_owned())
+    };
+    let say = r##""type":"say","room":"#lobby""##;
+    let (to_mia, to_deploy) = (r#""type":"msg","to":"mia""#, r#""type":"msg","to":"deploy""#);
+    let asked = [
+        ("b", say, "built", 1),
+        ("d", say, "deployed", 2),
+        ("b", to_mia, "psst", 1),
+        ("d", to_mia, "hey", 1),
+        ("b", to_deploy, "go on", 1),
+        ("d", r#""type":"msg","to":"build""#, "thanks", 2),
+    ];
+    come(&mut stage);
+    for is_restarted in [false, true] {
+        for _ in 0..2 {
+            for (actor, to, text, id) in asked {
+                let told = ask(&mut stage, actor, to, text);
+                assert_eq!(told, (Some(id), text.to_owned()), "{actor}: {to}");
+            }
+        }
+        assert_eq!(disk.log().said.len(), asked.len());
+        if !is_restarted {
+            disk.crash(0);
+            stage = on(&disk, open_settings());
+            come(&mut stage);
+        }
+    }
+}

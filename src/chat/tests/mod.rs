@@ -1,6 +1,7 @@
 //! Conversations: what people and programs say to the chat alone, and every word that each of them
 //! is told.
 
+mod away;
 mod bots;
 mod conversations;
 mod conversations_naive;
@@ -9,6 +10,7 @@ mod deletions;
 mod determinism;
 mod groups;
 mod guesses;
+mod hooks;
 mod joints;
 mod json;
 mod kept;

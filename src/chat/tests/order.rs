@@ -112,8 +112,8 @@ fn acts_of_power_are_in_the_staff_log() {
     stage.play(
         "
         ada> /reset mia
-        ada< * Invitation 1, for one, until 2026-11-23 13:05:09 UTC: 6222-2222-2222
-        ada< *   At a terminal: /register 6222-2222-2222 NAME
+        ada< * Invitation 1, for a new password of mia, until 2026-11-23 13:05:09 UTC: 6222-2222-2222
+        ada< *   At a terminal: /register 6222-2222-2222 mia
         ada< [#staff-log] server: ada made a code by which mia can set a new password.
         olga< [#staff-log] server: ada made a code by which mia can set a new password.
         +x
@@ -131,6 +131,7 @@ fn acts_of_power_are_in_the_staff_log() {
         mia< * You are guest-5, a guest. /login NAME or /register.
         ada< [#staff-log] server: mia has a new password, by a code.
         olga< [#staff-log] server: mia has a new password, by a code.
+        x< * The password of mia is another one now. Browsers, programs and bots log in anew.
         x< * You are logged in as mia, in #lobby.
         x< * You talk in #lobby. /history shows what was said.
         x> /delete-account

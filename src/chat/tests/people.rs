@@ -614,13 +614,13 @@ fn an_admin_lets_somebody_have_a_new_password() {
         a> /reset guest-77
         a< ! There is no account \"guest-77\".
         a> /reset bob
-        a< * Invitation 1, for one, until 2026-11-23 13:05:09 UTC: 8222-2222-2222
-        a< *   At a terminal: /register 8222-2222-2222 NAME
+        a< * Invitation 1, for a new password of bob, until 2026-11-23 13:05:09 UTC: 8222-2222-2222
+        a< *   At a terminal: /register 8222-2222-2222 bob
         a< [#staff-log] server: ada made a code by which bob can set a new password.
         o< [#staff-log] server: ada made a code by which bob can set a new password.
         a> /reset bob
-        a< * Invitation 2, for one, until 2026-11-23 13:05:09 UTC: 9222-2222-2222
-        a< *   At a terminal: /register 9222-2222-2222 NAME
+        a< * Invitation 2, for a new password of bob, until 2026-11-23 13:05:09 UTC: 9222-2222-2222
+        a< *   At a terminal: /register 9222-2222-2222 bob
         a< [#staff-log] server: ada made a code by which bob can set a new password.
         o< [#staff-log] server: ada made a code by which bob can set a new password.
         ",
@@ -643,6 +643,7 @@ fn an_admin_lets_somebody_have_a_new_password() {
         b< * You are guest-5, a guest. /login NAME or /register.
         o< [#staff-log] server: bob has a new password, by a code.
         a< [#staff-log] server: bob has a new password, by a code.
+        x< * The password of bob is another one now. Browsers, programs and bots log in anew.
         x< * You are logged in as bob, in #lobby.
         x< * You talk in #lobby. /history shows what was said.
         b> /register 9222-2222-2222 bob

@@ -7,7 +7,8 @@ use super::stage::{JSON, Showing, Stage, TEXT, Visit, settings};
 use crate::chat::access::{Access, access};
 use crate::chat::dialect::Dialect;
 use crate::chat::request::{
-    AccountRequest, ConversationRequest, OrderRequest, ReadingRequest, Request, RoomRequest,
+    AccountRequest, ConversationRequest, OrderRequest, PeopleRequest, ReadingRequest, Request,
+    RoomRequest,
 };
 use crate::chat::settings::{ChatSettings, Registration};
 
@@ -23,7 +24,7 @@ const ADMINS: [bool; 6] = [false, false, false, true, true, false];
 const OWNERS: [bool; 6] = [false, false, false, false, true, false];
 
 /// What is asked for, as a program asks if it can, and who may.
-const TABLE: [(&str, [bool; 6]); 67] = [
+const TABLE: [(&str, [bool; 6]); 73] = [
     ("/where", ALL),
     ("/edit on", ALL),
     ("", ALL),
@@ -45,6 +46,9 @@ const TABLE: [(&str, [bool; 6]); 67] = [
     (r#"{"type":"rooms"}"#, NO_STRANGERS),
     (r#"{"type":"search","text":"tea"}"#, NO_STRANGERS),
     (r##"{"type":"typing","room":"#lobby"}"##, NO_STRANGERS),
+    (r#"{"type":"away","text":"lunch"}"#, NO_STRANGERS),
+    (r#"{"type":"back"}"#, NO_STRANGERS),
+    (r#"{"type":"whois","name":"olga"}"#, NO_STRANGERS),
     (r#"{"type":"history","to":"olga"}"#, ACCOUNTS),
     (r#"{"type":"conversations"}"#, ACCOUNTS),
     (r#"{"type":"logout"}"#, ACCOUNTS),
@@ -76,6 +80,9 @@ const TABLE: [(&str, [bool; 6]); 67] = [
     (r##"{"type":"admit","room":"#none","name":"mia"}"##, ACCOUNTS),
     (r##"{"type":"refuse","room":"#none","name":"mia"}"##, ACCOUNTS),
     (r##"{"type":"kick","room":"#none","name":"mia"}"##, ACCOUNTS),
+    (r##"{"type":"hook","room":"#none","name":"deploy"}"##, ACCOUNTS),
+    (r##"{"type":"hooks","room":"#none"}"##, NO_STRANGERS),
+    (r##"{"type":"end_hook","room":"#none","name":"deploy"}"##, ACCOUNTS),
     (r#"{"type":"reset","name":"mia"}"#, ADMINS),
     (r#"{"type":"role","name":"mia","role":"member"}"#, OWNERS),
     (r#"{"type":"ignore","name":"nobody"}"#, NO_STRANGERS),
@@ -167,9 +174,15 @@ fn kind(request: &Request<'_>) -> u8 {
         Request::Edit { .. } => 59,
         Request::Preference(_) => 60,
         Request::Order(OrderRequest::Deletions { .. }) => 61,
+        Request::People(PeopleRequest::Away { .. }) => 62,
+        Request::People(PeopleRequest::Back) => 63,
+        Request::People(PeopleRequest::Whois { .. }) => 64,
+        Request::Room(RoomRequest::Hook { .. }) => 65,
+        Request::Room(RoomRequest::Hooks { .. }) => 66,
+        Request::Room(RoomRequest::EndHook { .. }) => 67,
     }
 }
-const KINDS: u8 = 62;
+const KINDS: u8 = 68;
 
 #[test]
 fn every_request_is_in_the_table_as_the_chat_has_it() {

@@ -37,7 +37,7 @@ use crate::delivery::limits::DeliveryLimits;
 use crate::delivery::outbox::SLICES_MAX;
 use crate::delivery::{Delivery, Wait};
 use crate::ids::{ClientId, Peer};
-use crate::service::{Hello, Incoming, Job, Outcome, Service};
+use crate::service::{Hello, Incoming, Job, Outcome, Post, Posted, Service};
 use crate::store::{Loaded, Store};
 use crate::throttle::Rate;
 use crate::wire::websocket::frame::{Opcode, Sender, parse_header};
@@ -308,6 +308,12 @@ impl Stage {
         self.actors.get(name).unwrap_or_else(|| panic!("{name} is not here")).id
     }
 
+    /// A program posts this to a hook.
+    pub fn post(&mut self, token: &str, post: Post<'_>) -> Posted {
+        let post = Post { token, ..post };
+        self.chat.post(ClientId::NOBODY, &post, &mut self.out)
+    }
+
     /// Offers the chat a message.
     pub fn offer(&mut self, name: &str, bytes: &[u8]) -> Outcome {
         self.offer_frame(name, Incoming { peer: Peer::default(), kind: FrameKind::Text, bytes })
@@ -430,6 +436,7 @@ impl Stage {
         }
         self.close_ended();
         self.out.freeze_batches();
+        self.chat.handed_out();
         for actor in self.actors.values_mut().filter(|actor| actor.presence != Presence::Closed) {
             let bytes = take_owed(&mut self.out, actor.id);
             match self.out.encoding(actor.id).framing {

@@ -1,9 +1,11 @@
-//! `chat-server connect`: a terminal, or a pipe, at the other end of a line.
+//! `chat-server connect`: a terminal, or a pipe, at the other end of a line; and what asks whether a
+//! server is [well](health).
 //!
-//! It is a telnet program that leaves the line it types to the server, which knows the prompt and
+//! `connect` is a telnet program that leaves the line it types to the server, which knows the prompt and
 //! what Tab may complete. The terminal sends each key, and the server shows what becomes of it.
 
 mod destination;
+pub mod health;
 mod line;
 mod terminal;
 mod tls;
@@ -11,6 +13,7 @@ mod tls;
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
@@ -46,6 +49,12 @@ pub enum ClientError {
     Lost(io::Error),
     #[error("a web server answers there, or a proxy for web pages, and no chat for terminals")]
     Web,
+    #[error("what answers there is no web server")]
+    NoWeb,
+    #[error("no answer within {} s", .0.as_secs())]
+    Silent(Duration),
+    #[error("it answers {code}: {said}")]
+    Unwell { code: u16, said: String },
     #[error("{}", of_tls(.0))]
     Tls(TlsError),
     #[error("{host} is no name that a certificate could have")]
@@ -62,6 +71,11 @@ impl ClientError {
     /// Whether what was asked for makes no sense.
     pub fn is_usage(&self) -> bool {
         matches!(self, ClientError::Name { .. } | ClientError::Authorities { .. })
+    }
+
+    /// Whether there is only nothing to be read yet.
+    fn is_none_yet(&self) -> bool {
+        matches!(self, ClientError::Lost(error) if error.kind() == ErrorKind::WouldBlock)
     }
 }
 
@@ -229,9 +243,7 @@ impl Client {
         let count = match self.line.read(buffer) {
             Ok(0) => return Ok(false),
             Ok(count) => count,
-            Err(ClientError::Lost(error)) if error.kind() == ErrorKind::WouldBlock => {
-                return Ok(true);
-            }
+            Err(error) if error.is_none_yet() => return Ok(true),
             Err(error) => return Err(error),
         };
         let mut shown = Vec::new();

@@ -280,8 +280,8 @@ fn insert_key(
     key: &str,
     message: &StoredMessage,
 ) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO message_keys VALUES (?1, ?2, ?3, ?4, ?5)";
-    let of_message = params![n, room, key, message.id, message.unix_ms];
+    let sql = "INSERT INTO message_keys VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let of_message = params![n, room, key, message.id, message.unix_ms, message.account];
     step.prepare_cached(sql)?.execute(of_message).map(drop)
 }
 

@@ -52,10 +52,16 @@ pub fn load(
 }
 
 fn newest_keys(connection: &Connection) -> rusqlite::Result<Vec<StoredKey>> {
-    let sql = "SELECT room, key, id, unix_ms FROM message_keys ORDER BY n DESC LIMIT ?1";
+    let sql = "SELECT room, key, id, unix_ms, account FROM message_keys ORDER BY n DESC LIMIT ?1";
     let mut statement = connection.prepare(sql)?;
     let rows = statement.query_map([KEYS_MAX], |row| {
-        Ok(StoredKey { room: row.get(0)?, key: row.get(1)?, id: row.get(2)?, unix_ms: row.get(3)? })
+        Ok(StoredKey {
+            room: row.get(0)?,
+            key: row.get(1)?,
+            id: row.get(2)?,
+            unix_ms: row.get(3)?,
+            account: row.get(4)?,
+        })
     })?;
     let mut keys: Vec<StoredKey> = rows.collect::<rusqlite::Result<_>>()?;
     keys.reverse();

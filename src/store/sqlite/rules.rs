@@ -5,7 +5,9 @@ use rusqlite::{Connection, Row, Transaction, params};
 
 use super::people::{change_one, rows};
 use super::schema::Meta;
-use crate::store::{RulesChange, StoredRecord, StoredRoomName, StoredRules, StoredSettings};
+use crate::store::{
+    RulesChange, StoredHook, StoredRecord, StoredRoomName, StoredRules, StoredSettings,
+};
 
 pub fn apply(step: &Transaction<'_>, change: &RulesChange) -> rusqlite::Result<()> {
     match change {
@@ -29,6 +31,11 @@ pub fn apply(step: &Transaction<'_>, change: &RulesChange) -> rusqlite::Result<(
         }
         RulesChange::NameGone { key } => {
             change_one(step, "DELETE FROM room_names WHERE key = ?1", [key])
+        }
+        RulesChange::Hook(hook) => put_hook(step, hook),
+        RulesChange::HookGone { room, key } => {
+            let sql = "DELETE FROM hooks WHERE room = ?1 AND key = ?2";
+            change_one(step, sql, params![room, key])
         }
         RulesChange::Emptied { room } => empty(step, *room),
     }
@@ -76,6 +83,13 @@ fn put_record(step: &Transaction<'_>, record: &StoredRecord) -> rusqlite::Result
     change_one(step, sql, values)
 }
 
+fn put_hook(step: &Transaction<'_>, hook: &StoredHook) -> rusqlite::Result<()> {
+    let StoredHook { room, key, name, hash, account, created_ms } = hook;
+    let sql = "INSERT INTO hooks VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT(room, key) \
+               DO UPDATE SET name = ?3, hash = ?4, account = ?5, created_ms = ?6";
+    change_one(step, sql, params![room, key, name, hash, account, created_ms])
+}
+
 /// All that holds in rooms.
 pub fn rules(connection: &Connection) -> rusqlite::Result<StoredRules> {
     let rooms = "SELECT room, entry, is_listed, newcomers_see, posting, invites, is_archived \
@@ -83,10 +97,12 @@ pub fn rules(connection: &Connection) -> rusqlite::Result<StoredRules> {
     let records = "SELECT room, account, role, may_return, has_asked, sees_from, removed_until \
                    FROM member_records ORDER BY room, account";
     let names = "SELECT key, name, room, until_ms FROM room_names ORDER BY key";
+    let hooks = "SELECT room, key, name, hash, account, created_ms FROM hooks ORDER BY room, key";
     Ok(StoredRules {
         rooms: rows(connection, rooms, settings)?,
         records: rows(connection, records, record)?,
         names: rows(connection, names, room_name)?,
+        hooks: rows(connection, hooks, hook)?,
     })
 }
 
@@ -120,5 +136,16 @@ fn record(row: &Row<'_>) -> rusqlite::Result<StoredRecord> {
         has_asked: row.get(4)?,
         sees_from: row.get(5)?,
         removed_until: row.get(6)?,
+    })
+}
+
+fn hook(row: &Row<'_>) -> rusqlite::Result<StoredHook> {
+    Ok(StoredHook {
+        room: row.get(0)?,
+        key: row.get(1)?,
+        name: row.get(2)?,
+        hash: row.get(3)?,
+        account: row.get(4)?,
+        created_ms: row.get(5)?,
     })
 }

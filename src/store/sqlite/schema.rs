@@ -9,7 +9,7 @@ pub const APPLICATION_ID: i32 = 0x6368_6174;
 
 /// One step for each version: the first makes the tables, each other one changes what the one
 /// before it left. Never change one that was released.
-pub const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4];
+pub const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6];
 
 /// Messages are keyed by a number that grows over all rooms, so that each transaction writes to the
 /// end of the table; keyed by room and id it would change a page for each room. The number is also
@@ -252,6 +252,28 @@ CREATE TABLE deletions(
     n INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX deletions_by_n ON deletions(n);
+";
+
+/// Each account has keys of its own.
+const VERSION_5: &str = "
+ALTER TABLE message_keys ADD COLUMN account INTEGER;
+UPDATE message_keys SET account = (SELECT account FROM messages WHERE messages.n = message_keys.n);
+";
+
+/// What programs say by a token, they say as long as the room and the account that has made it are
+/// there.
+const VERSION_6: &str = "
+-- `key`: of the name. `hash`: of the token.
+CREATE TABLE hooks(
+    room INTEGER NOT NULL REFERENCES room_settings ON DELETE CASCADE,
+    key TEXT NOT NULL,
+    name TEXT NOT NULL,
+    hash BLOB NOT NULL,
+    account INTEGER NOT NULL REFERENCES accounts ON DELETE CASCADE,
+    created_ms INTEGER NOT NULL,
+    PRIMARY KEY(room, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX hooks_by_account ON hooks(account);
 ";
 
 /// The version of a file from which on it has accounts, and from which on messages have authors

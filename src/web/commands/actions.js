@@ -2,7 +2,9 @@
 
 import { roomKey } from '../core/names.js';
 import { conversation, knows, notify, store } from '../core/store.js';
-import { errorWords, t } from '../words/index.js';
+import { isolate } from '../core/text.js';
+import { sinceWords, timeOf } from '../core/time.js';
+import { accountWords, errorWords, peopleWords, t } from '../words/index.js';
 
 /** What is done to the room that is shown. */
 const inRoom = (conv, act) => void (conv?.kind === 'room' ? act() : notify(t.notHere, true));
@@ -13,6 +15,15 @@ const firstOf = (rest) => rest.split(/\s/)[0];
 function sentenceOf(text) {
   const [, name, minutes = '', reason = ''] = /^(\S*)(?:\s+(\d+)(?!\S))?\s*([^]*)$/.exec(text) ?? [];
   return [name, minutes, reason];
+}
+
+/** Who somebody is, in a line. */
+function whoisWords({ name, bot, account, online, since, rooms, away, offset, time }) {
+  const words = peopleWords.whois;
+  const at = offset === undefined ? '' : new Date(timeOf(time) + offset * 60000).toISOString().slice(11, 16);
+  const here = since === undefined ? online === false && accountWords.away : words.since(sinceWords(timeOf(since)));
+  const parts = [words[bot ? 'bot' : account ? 'account' : 'guest'], here, rooms && words.rooms(rooms.join(t.comma)), away !== undefined && words.away(away), at && words.clock(at)];
+  return words.all(isolate(name), parts.filter(Boolean).join(t.comma));
 }
 
 /**
@@ -50,6 +61,9 @@ export function actionsOf({ session, accountMenu: menu, accounts, help, members,
       else notify(conv.topic ? t.topicIs(conv.name, conv.topic) : t.topicNone(conv.name));
     }),
     who: () => members.show(),
+    whois: (rest) => rest !== '' && void session.ask({ type: 'whois', name: firstOf(rest).replace(/^@/, '') }).then((person) => notify(whoisWords(person)), (error) => notify(errorWords(error), true)),
+    away: (rest) => void session.request(rest || !store.isAway ? { type: 'away', text: rest } : { type: 'back' }, () => {}, (error) => notify(errorWords(error), true)),
+    back: () => void session.request({ type: 'back' }, () => {}),
     rooms: () => switcher.open(),
     search: (rest) => search.open(rest),
     help: () => help.open(),

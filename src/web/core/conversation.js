@@ -29,6 +29,7 @@ export function newConversation(kind, name) {
     members: new Map(), // folded name -> name
     accounts: new Set(), // those of them that are accounts, folded
     away: new Set(), // and those that are not here now
+    resting: new Set(), // those who say that they are away, folded
     wanted: false, // asked for by its reader, and not entered yet
     total: 0, // of members, the list of which may be incomplete
     membersAsked: false,

@@ -4,7 +4,7 @@ import { peopleWords, t } from '../words/index.js';
 import { addComing, addEvent, bury, countComings } from './entries.js';
 import { directKey, fold, roomKey } from './names.js';
 import { Signal } from './signal.js';
-import { changed, isMe, rename, roomOf, rooms, saveMemory, store } from './store.js';
+import { changed, isMe, notify, rename, roomOf, rooms, saveMemory, store } from './store.js';
 import { isId, isolate, isText, shorten } from './text.js';
 import { monotonic } from './time.js';
 
@@ -36,7 +36,7 @@ function othersLeft(frame) {
   const conv = roomOf(frame);
   if (frame.you === true || !conv || !isText(frame.name)) return;
   const why = reasonOf(frame), by = byOf(frame), name = isolate(frame.name);
-  for (const them of [conv.members, conv.accounts, conv.away, conv.typing]) them.delete(fold(frame.name));
+  for (const them of [conv.members, conv.accounts, conv.away, conv.resting, conv.typing]) them.delete(fold(frame.name));
   conv.total = Math.max(0, conv.total - 1);
   if (by) addEvent(conv, peopleWords.removedOther(by, name, why), frame.time);
   else addComing(conv, fold(frame.name), why ? t.withReason(name, why) : name, 'left', frame.time);
@@ -82,7 +82,7 @@ function swapMember(conv, from, to) {
   for (const them of [conv.members, conv.asking]) if (them.delete(fold(from))) them.set(fold(to), to);
   const role = conv.roles.get(fold(from));
   if (role && conv.roles.delete(fold(from))) conv.roles.set(fold(to), role);
-  for (const them of [conv.accounts, conv.away]) if (them.delete(fold(from))) them.add(fold(to));
+  for (const them of [conv.accounts, conv.away, conv.resting]) if (them.delete(fold(from))) them.add(fold(to));
   conv.typing.delete(fold(from));
 }
 
@@ -101,6 +101,23 @@ function typing(frame) {
   if (!conv || !isText(frame.name) || isMe(frame.name)) return;
   conv.typing.set(fold(frame.name), { name: frame.name, until: monotonic() + TYPING_SHOWN_MS });
   setTimeout(() => changed('composer'), TYPING_SHOWN_MS + 50);
+}
+
+/** Somebody is away, or here again: told to a room, where it is a mark, or to oneself. */
+function away(frame) {
+  if (!isText(frame.name)) return;
+  const isAway = frame.away === true, why = isText(frame.text) ? shorten(frame.text, EVENT_UNITS_MAX) : '';
+  const mark = (conv) => conv.resting[isAway ? 'add' : 'delete'](fold(frame.name));
+  if (isText(frame.room)) {
+    const conv = roomOf(frame);
+    if (conv) mark(conv);
+    return;
+  }
+  if (frame.you === true) {
+    store.isAway = isAway;
+    rooms().forEach(mark);
+  }
+  notify(frame.you === true ? peopleWords.youAway(isAway, why) : peopleWords.isAway(isolate(frame.name), why));
 }
 
 /** What has changed in a room's rules, in sentences for the log. */
@@ -167,6 +184,7 @@ export function touchedBy(frame) {
     case 'said':
       if (!isCurrent) return ['sidebar', 'title'];
       return ['log', 'sidebar', 'title', 'composer', ...(conv.away.size > 0 ? /** @type {const} */ (['members']) : [])];
+    case 'away': return isCurrent ? ['members'] : ['sidebar'];
     case 'joined': case 'left': case 'presence': case 'topic':
       return isCurrent ? ['log', 'sidebar', 'title', 'bar', 'members', 'composer'] : ['sidebar', 'title'];
     default: return [];
@@ -181,6 +199,7 @@ export const events = {
   renamed,
   topic,
   typing,
+  away,
   deleted,
   room,
   role,

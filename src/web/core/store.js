@@ -34,6 +34,7 @@ export const store = {
   outbox: [], // what was said here and is not known to have arrived
   notice: /** @type {any} */ (null), // { text, error, actions: [[label, act]] }
   ignored: new Set(), // folded names
+  isAway: false, // by one's own word
   telling: { shows: false, sounds: false, isOffered: false }, // how this browser tells of what is said; see ui/telling.js
   settings: { ...DEFAULTS },
   favourites: /** @type {Record<string, string[]>} */ ({}), // keys of rooms, by the folded name of the account; '' for a guest's

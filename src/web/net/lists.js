@@ -33,12 +33,12 @@ export class Lists {
     page(undefined);
   }
 
-  #learnMembers(conv, { members, roles, accounts, offline, total }, isFirst) {
-    for (const them of isFirst ? [conv.members, conv.roles, conv.accounts, conv.away] : []) them.clear();
+  #learnMembers(conv, { members, roles, accounts, offline, away, total }, isFirst) {
+    for (const them of isFirst ? [conv.members, conv.roles, conv.accounts, conv.away, conv.resting] : []) them.clear();
     for (const name of members.filter(isText)) conv.members.set(fold(name), name);
     if (conv.stage === 'in') conv.members.set(fold(store.name), store.name); // whoever is past the first pages
     for (const [name, role] of Object.entries(roles ?? {})) conv.roles.set(fold(name), role);
-    for (const [them, names] of [[conv.accounts, accounts], [conv.away, offline]]) {
+    for (const [them, names] of [[conv.accounts, accounts], [conv.away, offline], [conv.resting, away]]) {
       if (Array.isArray(names)) for (const name of names.filter(isText)) them.add(fold(name));
     }
     if (isId(total)) conv.total = total;

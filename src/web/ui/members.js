@@ -66,16 +66,16 @@ export class Members {
     changed('members');
   }
 
-  #drawPerson(node, conv, { key, name, isMe: isSelf, isGuest, isAway }) {
+  #drawPerson(node, conv, { key, name, isMe: isSelf, isGuest, isAway, isResting }) {
     const [avatar, label, note] = node.firstChild.children;
     setHidden(node.lastChild, isSelf || !hasMenu({}));
     node.lastChild.dataset.more = name;
     setLabel(node.lastChild, peopleWords.moreOf(name));
     node.firstChild.dataset.name = name;
-    node.firstChild.classList.toggle('away', isAway);
+    node.firstChild.classList.toggle('away', isAway || isResting);
     drawAvatar(avatar, name);
     setText(label, name);
-    const marks = [isSelf && t.you, peopleWords.roles[conv.roles.get(key)], store.ignored.has(key) && peopleWords.ignored, isGuest && accountWords.guest, isAway && accountWords.away].filter(Boolean).join(t.comma);
+    const marks = [isSelf && t.you, peopleWords.roles[conv.roles.get(key)], store.ignored.has(key) && peopleWords.ignored, isGuest && accountWords.guest, isAway ? accountWords.away : isResting && peopleWords.away].filter(Boolean).join(t.comma);
     setText(note, marks);
     if (!isSelf) setLabel(node.firstChild, [t.messageMember(name), marks].filter(Boolean).join(t.comma));
   }

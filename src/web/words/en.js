@@ -105,6 +105,13 @@ export const people = {
   levels: { all: 'Everything', mentions: 'Mentions of you', none: 'Nothing', hidden: 'Nothing, and hide it in the list' },
   levelDone: (room, level) => `${room}: ${level}.`, hiddenRooms: (n) => `${n} hidden`, forYou: (n) => (n === 1 ? '1 for you' : `${n} for you`),
   allRead: 'Nothing is unread.', unreadIn: (list) => `Unread: ${list}.`,
+  // who is away
+  away: 'away', isAway: (name, why) => (why ? `${name} is away: ${why}` : `${name} is away.`),
+  youAway: (is, why) => (is ? `You are away now, until you say /back${why ? `: ${why}` : '.'}` : 'You are here again.'),
+  whois: {
+    all: (name, what) => `${name} ${what}`, bot: 'is a bot', account: 'has an account', guest: 'is a guest', since: (when) => `here since ${when}`,
+    rooms: (list) => `in ${list}`, away: (why) => (why ? `away: ${why}` : 'away'), clock: (at) => `where it is ${at}`,
+  },
   // order
   more: 'More', moreOf: (name) => `More about ${name}`, moreOfMessage: (name) => `More about this message of ${name}`,
   ignored: 'ignored', stub: (n) => (n === 1 ? 'A message of somebody you ignore' : `${n} messages of people you ignore`),

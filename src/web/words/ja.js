@@ -116,6 +116,12 @@ export const people = {
   levels: { all: 'すべて', mentions: '自分へのメンション', none: 'なし', hidden: 'なし（一覧でも隠す）' },
   levelDone: (room, level) => `${room}：${level}`, hiddenRooms: (n) => `非表示 ${n} 件`, forYou: (n) => `あなた宛て ${n} 件`,
   allRead: '未読はありません。', unreadIn: (list) => `未読：${list}`,
+  away: '離席中', isAway: (name, why) => `${name} さんは離席中です${why ? `：${why}` : '。'}`,
+  youAway: (is, why) => (is ? `離席中にしました。/back で戻ります${why ? `：${why}` : '。'}` : '戻りました。'),
+  whois: {
+    all: (name, what) => `${name} さん：${what}`, bot: 'ボット', account: 'アカウントあり', guest: 'ゲスト', since: (when) => `${when} から接続中`,
+    rooms: (list) => `${list} に参加`, away: (why) => (why ? `離席中（${why}）` : '離席中'), clock: (at) => `現地は ${at}`,
+  },
   more: 'その他', moreOf: (name) => `${name} さんについて`, moreOfMessage: (name) => `${name} さんのこのメッセージについて`,
   ignored: '無視', stub: (n) => `無視している人のメッセージ ${n} 件`,
   messageDeleted: 'メッセージは削除されました',
@@ -127,7 +133,8 @@ export const people = {
   },
   commands: {
     room: 'ルームの設定を見る・変える', rename: 'ルームの名前を変える', 'delete-room': 'ルームを削除', keep: 'ルームを残す', accept: '申請した人を許可', refuse: '申請した人を拒否',
-    kick: 'ルームから外す', mute: '発言を止める', unmute: 'また発言できるようにする', ban: 'サーバーから締め出す', unban: '締め出しを解く', bans: '締め出しの一覧',
+    whois: 'だれかを調べる', away: '離席中にする', back: '離席から戻る',
+    hook: 'プログラムが書き込むアドレスを作る', hooks: 'フックの一覧', kick: 'ルームから外す', mute: '発言を止める', unmute: 'また発言できるようにする', ban: 'サーバーから締め出す', unban: '締め出しを解く', bans: '締め出しの一覧',
     ignore: '無視する', unignore: '無視をやめる', report: 'メッセージを報告', delete: '自分の最後のメッセージを削除', unread: '未読を見る', level: '通知を決める', conversations: 'ダイレクトメッセージの一覧', history: '過去のメッセージ',
   },
 };

@@ -1,11 +1,14 @@
 //! A connection on which requests come, one after the other.
 
-use super::{HeadParser, HttpError, Method, begins_with_head};
+use super::{HeadParser, HttpError, Method, begins_with_head, hook};
 use crate::clock::Millis;
 use crate::wire::close::CloseReason;
 use crate::wire::detect::{Foreign, is_simple_request};
 use crate::wire::{Elapsed, Observed, Step, Timeouts};
 use serde::{Deserialize, Serialize};
+
+/// The client may send what it has announced.
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// A connection on which requests come.
 #[derive(Debug, Serialize, Deserialize)]
@@ -13,6 +16,8 @@ pub struct Http {
     /// What has come of a head is parsed anew.
     #[serde(skip)]
     parser: HeadParser,
+    /// A head has come, and its request is whole with so many bytes.
+    awaited_bytes: usize,
     /// When the head that is under way began; before it, when the connection was made or last
     /// answered. While it lingers, when something last came.
     since: Millis,
@@ -24,7 +29,13 @@ pub struct Http {
 
 impl Http {
     pub fn new(now: Millis) -> Http {
-        Http { parser: HeadParser::default(), since: now, linger_until: None, answered: false }
+        Http {
+            parser: HeadParser::default(),
+            awaited_bytes: 0,
+            since: now,
+            linger_until: None,
+            answered: false,
+        }
     }
 
     pub(in crate::wire) fn restored(&mut self, now: Millis) {
@@ -45,20 +56,40 @@ impl Http {
         if let [0x16, 0x03, ..] = input {
             return (Step::Close(CloseReason::Foreign(Foreign::Tls)), 0);
         }
-        let is_new = self.parser == HeadParser::default();
+        if input.len() < self.awaited_bytes {
+            return (Step::NeedMore, 0);
+        }
+        let (is_new, is_awaited) = (self.parser == HeadParser::default(), self.awaited_bytes > 0);
+        let input: &'i [u8] = input;
         match self.parser.parse(input) {
             // HTTP/0.9 has no end of a head to wait for.
             Ok(None) if is_simple_request(input) => {
                 (Step::BadRequest(HttpError::MALFORMED, None), 0)
             }
             Ok(None) => {
-                if is_new && !input.is_empty() {
+                if is_new && !is_awaited && !input.is_empty() {
                     self.since = now;
                 }
                 (Step::NeedMore, 0)
             }
-            Ok(Some((request, used))) => {
-                (self.since, self.answered) = (now, true);
+            Ok(Some((mut request, head_bytes))) => {
+                let body_bytes = match hook::body_bytes(&request) {
+                    Ok(bytes) => bytes,
+                    Err(error) => return (Step::BadRequest(error, Some(request.method)), 0),
+                };
+                let used = head_bytes + body_bytes;
+                let Some(body) = input.get(head_bytes..used) else {
+                    self.awaited_bytes = used;
+                    if is_new && !is_awaited {
+                        self.since = now;
+                    }
+                    return match hook::is_awaited(&request) {
+                        true => (Step::Control(CONTINUE.to_vec()), 0),
+                        false => (Step::NeedMore, 0),
+                    };
+                };
+                request.body = body;
+                (self.since, self.answered, self.awaited_bytes) = (now, true, 0);
                 (Step::Request(Box::new(request)), used)
             }
             Err(error) => (Step::BadRequest(error, head_method(input)), 0),

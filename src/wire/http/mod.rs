@@ -1,5 +1,5 @@
-//! HTTP/1.1 request heads (RFC 9112), as far as a chat server needs them: no request carries a
-//! body.
+//! HTTP/1.1 requests (RFC 9112), as far as a chat server needs them: what is posted to a [`hook`]
+//! carries a body, and nothing else does.
 //!
 //! [`HeadParser`] parses heads as they arrive, [`crate::site::Site`] answers them with the embedded
 //! web page, and [`super::websocket::handshake`] answers the ones that ask for an upgrade.
@@ -8,6 +8,7 @@
 pub mod credential;
 pub mod exchange;
 pub mod forwarded;
+pub mod hook;
 pub mod origin;
 pub mod precheck;
 pub mod public_url;
@@ -76,6 +77,9 @@ pub struct Request<'b> {
     pub connection: Persistence,
     /// A body follows.
     pub has_body: bool,
+    /// The body, if it is taken.
+    pub body: &'b [u8],
+    content: ContentAhead,
     headers: Headers<'b>,
 }
 
@@ -160,11 +164,9 @@ pub fn parse(input: &[u8]) -> Result<Option<(Request<'_>, usize)>, HttpError> {
     let content = find_body(&headers, version)?;
     let connection = match content {
         ContentAhead::No => parse_connection(&headers, version),
-        // None of these methods is served, and the response says so.
-        ContentAhead::Yes if !matches!(method, Method::Get | Method::Head | Method::Options) => {
-            Persistence::Close
-        }
-        ContentAhead::Yes => return Err(HttpError::BODY),
+        // It is taken by hooks alone; the response says so to others.
+        _ if !matches!(method, Method::Get | Method::Head | Method::Options) => Persistence::Close,
+        _ => return Err(HttpError::BODY),
     };
     let request = Request {
         method,
@@ -174,7 +176,9 @@ pub fn parse(input: &[u8]) -> Result<Option<(Request<'_>, usize)>, HttpError> {
         // RFC 9112 3.2.2: the authority of an absolute-form target goes before the Host field.
         host: target.authority.unwrap_or(host),
         connection,
-        has_body: content == ContentAhead::Yes,
+        has_body: content != ContentAhead::No,
+        body: b"",
+        content,
         headers,
     };
     Ok(Some((request, consumed)))
@@ -342,11 +346,14 @@ fn is_ipv6_literal(text: &str) -> bool {
     !address.is_empty() && is_address && !matches!(zone, "" | "25") && is_zone
 }
 
-/// Whether a body follows the head.
+/// What follows the head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ContentAhead {
-    Yes,
     No,
+    /// A body of so many bytes.
+    Sized(u64),
+    /// A body whose end only shows when it comes.
+    Coded,
 }
 
 fn find_body(headers: &Headers<'_>, version: Version) -> Result<ContentAhead, HttpError> {
@@ -358,7 +365,7 @@ fn find_body(headers: &Headers<'_>, version: Version) -> Result<ContentAhead, Ht
         return match (encoded, version) {
             (false, _) => Ok(ContentAhead::No),
             (true, Version::Http10) => Err(HttpError::BAD_LENGTH),
-            (true, Version::Http11) => Ok(ContentAhead::Yes),
+            (true, Version::Http11) => Ok(ContentAhead::Coded),
         };
     };
     let well_formed = !length.is_empty() && length.iter().all(u8::is_ascii_digit);
@@ -366,8 +373,10 @@ fn find_body(headers: &Headers<'_>, version: Version) -> Result<ContentAhead, Ht
     if encoded || !well_formed || lengths.any(|other| other != length) {
         return Err(HttpError::BAD_LENGTH);
     }
-    let is_empty = length.iter().all(|&digit| digit == b'0');
-    Ok(if is_empty { ContentAhead::No } else { ContentAhead::Yes })
+    let bytes = length.iter().fold(0u64, |bytes, &digit| {
+        bytes.saturating_mul(10).saturating_add(u64::from(digit - b'0'))
+    });
+    Ok(if bytes == 0 { ContentAhead::No } else { ContentAhead::Sized(bytes) })
 }
 
 /// RFC 9110 10.1.1: who expects `100-continue` gets a final response at once, and its body is never

@@ -112,6 +112,7 @@ fn reason_phrase(status: u16) -> &'static str {
         405 => "Method Not Allowed",
         408 => "Request Timeout",
         409 => "Conflict",
+        411 => "Length Required",
         413 => "Content Too Large",
         417 => "Expectation Failed",
         426 => "Upgrade Required",
@@ -139,6 +140,7 @@ pub struct HttpError {
 pub(crate) const ALLOW: (&str, &str) = ("Allow", "GET, HEAD, OPTIONS");
 const ALLOW_ALL: &[(&str, &str)] = &[ALLOW];
 const ALLOW_GET: &[(&str, &str)] = &[("Allow", "GET")];
+const ALLOW_POST: &[(&str, &str)] = &[("Allow", "POST")];
 const BEARER: &[(&str, &str)] = &[("WWW-Authenticate", "Bearer")];
 const RETRY_AFTER: &[(&str, &str)] = &[("Retry-After", "10")];
 const UPGRADE: &[(&str, &str)] = &[("Upgrade", "websocket"), ("Connection", "Upgrade")];
@@ -168,7 +170,13 @@ impl HttpError {
         "Content-Length and Transfer-Encoding are malformed or contradict each other.\n",
     );
     pub const TIMEOUT: HttpError =
-        HttpError::new(408, "The request head took longer than 10 seconds.\n");
+        HttpError::new(408, "The request took longer than 10 seconds.\n");
+    pub const LENGTH_REQUIRED: HttpError =
+        HttpError::new(411, "What is posted to a hook needs a Content-Length.\n");
+    pub const BODY_TOO_LARGE: HttpError =
+        HttpError::new(413, "What is posted to a hook has at most 65536 bytes.\n");
+    pub const HOOK_METHOD: HttpError =
+        HttpError::new(405, "A hook is for POST.\n").with(ALLOW_POST);
     pub const BODY: HttpError =
         HttpError::new(413, "No request body is taken here; send the request without one.\n");
     pub const EXPECTATION: HttpError =

@@ -47,15 +47,20 @@ impl Model {
         self.check_banned(account)?;
         self.become_account(n, account);
         self.clients.get_mut(&n).expect("it is there").key = key;
+        self.logged_in(n);
+        Ok(())
+    }
+
+    pub fn logged_in(&mut self, n: usize) {
         self.tell_account(n);
         if self.clients[&n].is_json {
-            for room in self.user(account).rooms.clone() {
+            for room in self.user(self.clients[&n].user).rooms.clone() {
                 self.tell_in_room(n, room);
             }
         }
         self.tell_who_asks(n);
+        self.tell_own_away(n);
         self.tell_person_unread(n);
-        Ok(())
     }
 
     /// Whether the password that was tried is the one that this account has now.
@@ -99,6 +104,9 @@ impl Model {
         let user = self.clients[&n].user;
         if self.is_account(user) {
             return Err(&["logged_in"]);
+        }
+        if let Some((by, account)) = self.reset_of(code.as_deref()) {
+            return self.reset(n, (by, account), request, granted);
         }
         if let Some(codes) = self.name_refused(name, user).or(self.code_refused(code.as_deref())) {
             return Err(codes);
@@ -245,6 +253,8 @@ impl Model {
         account.password.clone_from(new);
         let here = self.clients[&n].key;
         account.keys.retain(|key| key.is_token || Some(key.id) == here);
+        self.kept.invitations.retain(|_, one| one.resets != Some(user));
+        let account = &self.kept.accounts[&user];
         let stay: Vec<u32> = account.keys.iter().map(|key| key.id).collect();
         self.passwords.push((self.user(user).name.clone(), new.clone()));
         for other in self.others(n) {
@@ -302,7 +312,8 @@ impl Model {
         let gone = self.kept.users.remove(&user).expect("it is there");
         self.kept.accounts.remove(&user);
         self.kept.ended.insert(user);
-        self.kept.invitations.retain(|_, invitation| invitation.by != user);
+        self.end_away(user);
+        self.kept.invitations.retain(|_, one| one.by != user && one.resets != Some(user));
         let until_ms = self.unix_ms + RESERVED_MS;
         self.kept.reserved.retain(|one| look(&one.name) != look(&gone.name));
         self.kept.reserved.push(Reserved { name: gone.name, account: keeper, until_ms });
@@ -363,17 +374,28 @@ impl Model {
             Some(name) => vec![self.room_to_invite_into(n, name)?],
             None => Vec::new(),
         };
-        let shown = code_of(&granted.random.expect("it was drawn"));
-        let code = read_code(&shown).expect("it is a code");
-        self.codes.push(shown.clone());
-        let (id, by) = (self.kept.next_invitation, self.clients[&n].user);
-        self.kept.next_invitation += 1;
+        let by = self.clients[&n].user;
         let until_ms = self.unix_ms + WEEK_HOURS * HOUR_MS;
-        self.kept.invitations.insert(id, Invitation { code, by, uses, until_ms, rooms });
+        let code = String::new();
+        let invitation = Invitation { code, by, uses, until_ms, rooms, resets: None };
+        let (id, shown) = self.make_code(invitation, granted);
         let room = room.map(|name| self.known_room(by, name).expect("it is known"));
         let rooms = room.map(|room| vec![self.kept.rooms[&room].name.clone()]);
         self.tell(n, Told::Invitation { code: shown, id, uses, rooms });
         Ok(())
+    }
+
+    /// Those that are over make place for a code.
+    pub fn make_code(&mut self, invitation: Invitation, granted: &Granted) -> (u64, String) {
+        let shown = code_of(&granted.random.expect("it was drawn"));
+        let code = read_code(&shown).expect("it is a code");
+        self.codes.push(shown.clone());
+        let now = self.unix_ms;
+        self.kept.invitations.retain(|_, one| now < one.until_ms);
+        let id = self.kept.next_invitation;
+        self.kept.next_invitation += 1;
+        self.kept.invitations.insert(id, Invitation { code, ..invitation });
+        (id, shown)
     }
 
     /// The room that an invitation is to let into.

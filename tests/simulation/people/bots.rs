@@ -25,8 +25,7 @@ impl Model {
             Some(bot) => bot,
             None => self.add_bot(n, name)?,
         };
-        let keys: Vec<u32> = self.kept.accounts[&bot].keys.iter().map(|key| key.id).collect();
-        keys.into_iter().for_each(|key| self.end_key_of(bot, NOBODY, key));
+        self.end_keys_of(bot, NOBODY);
         let random = granted.random.expect("it was drawn");
         let secret = format!("cst_{}", URL_SAFE_NO_PAD.encode(random));
         self.secrets.push((secret.clone(), true));

@@ -61,6 +61,7 @@ impl Model {
             is_json,
             is_unproven: false,
             ip: network(ip),
+            since_ms: self.unix_ms,
             prompt: None,
             typed: None,
             granted: None,
@@ -102,6 +103,7 @@ impl Model {
                 self.tell_in_room(n, room);
             }
             self.tell_who_asks(n);
+            self.tell_own_away(n);
         }
         self.end_event();
     }
@@ -126,6 +128,7 @@ impl Model {
             let name = self.user(user).name.clone();
             self.tell(n, Told::Welcome { name, role: None, resume: None });
             if entered.is_ok() {
+                self.tell_own_away(n);
                 self.tell_person_unread(n);
             }
         }

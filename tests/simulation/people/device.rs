@@ -179,6 +179,12 @@ impl Device {
         } else if let Some(key) = token().filter(|_| self.is_json && !model.is_account(client.user))
         {
             Request::Token { token: key.secret.clone() }
+        } else if let Some(code) = model.unused_code_for(user)
+            && !model.is_account(client.user)
+        {
+            *count += 1;
+            let (code, password) = (Some(code.to_owned()), Some(format!("password {count}")));
+            Request::Register { name: model.user(user).name.clone(), password, code }
         } else {
             return;
         };

@@ -19,12 +19,14 @@ impl Model {
         if self.is_account(own) && self.is_account(user) {
             let id = self.keep_between(own, user, text);
             self.tell_both(n, user, Some(id), text);
+            self.tell_away(n, user);
             return Ok(());
         }
         if self.clients_of(user).is_empty() {
             return Err(&["not_connected"]);
         }
         self.tell_both(n, user, None, text);
+        self.tell_away(n, user);
         Ok(())
     }
 

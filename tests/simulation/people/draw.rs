@@ -3,7 +3,7 @@
 use fastrand::Rng;
 
 use super::device::ADDRESSES;
-use super::model::{Model, Rules};
+use super::model::{Model, OWNER, Rules};
 use super::order::STAFF_LOG;
 use super::request::order::{OrderRequest, Which};
 use super::request::room::{RoomRequest, SETTINGS};
@@ -105,6 +105,16 @@ impl Draw<'_> {
     }
 
     fn register(&mut self) -> Request {
+        if self.rng.u32(0..3) == 0 {
+            let back = self.rng.usize(0..4).saturating_sub(2);
+            if let Some((code, name)) = self.model.code_for_password(back) {
+                let is_guess = self.rng.u32(0..10) == 0;
+                let code = if is_guess { "3333-3333-3333".to_owned() } else { code };
+                let name = if self.rng.u32(0..8) == 0 { self.name() } else { name };
+                let password = Some(format!("password {}", self.count));
+                return Request::Register { name, password, code: Some(code) };
+            }
+        }
         let codes = &self.model.codes;
         let of_banned = self.model.code_of_banned().filter(|_| self.rng.bool());
         let code = match self.rng.u32(0..4) {
@@ -123,7 +133,8 @@ impl Draw<'_> {
 
     fn talk(&mut self, number: usize) -> Request {
         let count = self.count;
-        match self.rng.u32(0..10) {
+        match self.rng.u32(0..11) {
+            10 => self.be_away_or_ask(),
             0..4 => {
                 let room = self.rng.bool().then(|| self.room());
                 let names = self.model.names();
@@ -158,6 +169,30 @@ impl Draw<'_> {
                 }
                 _ => Request::Account,
             },
+        }
+    }
+
+    fn be_away_or_ask(&mut self) -> Request {
+        let names = self.model.names();
+        match self.rng.u32(0..7) {
+            0 => Request::Away { text: None },
+            1 => Request::Away { text: Some(format!("reason {}", self.count)) },
+            2 => Request::Back,
+            // Somebody who is away, if anybody is.
+            3 | 4 => {
+                let aways: Vec<String> = self
+                    .model
+                    .aways
+                    .keys()
+                    .map(|user| self.model.user(*user).name.clone())
+                    .collect();
+                let to = self.one_of(&aways).unwrap_or_else(|| "nobody".to_owned());
+                Request::Direct { to, text: format!("d{}", self.count) }
+            }
+            _ => {
+                let name = self.one_of(&names).unwrap_or_else(|| "nobody".to_owned());
+                Request::Whois { name }
+            }
         }
     }
 
@@ -232,8 +267,24 @@ impl Draw<'_> {
         let password = if self.rng.u32(0..5) == 0 { "a wrong one".to_owned() } else { right };
         let is_staff = account.role > 0;
         let ids: Vec<u32> = account.keys.iter().map(|key| key.id).collect();
-        match self.rng.u32(0..44) {
+        // Of an admin's code it makes a difference who its account is by the time it is used.
+        let of_admin = self.model.name_with_code_of_admin().map(str::to_owned);
+        match (account.role, of_admin) {
+            (OWNER, Some(name)) if self.rng.u32(0..6) == 0 => {
+                return Request::Role { name, role: self.rng.u8(1..3) };
+            }
+            (1, None) if self.rng.u32(0..6) == 0 => {
+                let names = self.model.names();
+                return Request::Reset { name: self.one_of(&names).expect("it is there itself") };
+            }
+            _ => {}
+        }
+        match self.rng.u32(0..46) {
             0..10 => self.talk(number),
+            44 | 45 => {
+                let names = self.model.names();
+                Request::Reset { name: self.one_of(&names).expect("it is there itself") }
+            }
             10 | 11 => self.delete(number),
             15..19 if is_staff => self.in_order(number),
             12..19 => self.in_rooms(number),

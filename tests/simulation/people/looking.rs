@@ -104,6 +104,7 @@ impl Model {
             accounts: listed(&|user| self.is_account(user)),
             bots: listed(&|user| self.owner_of_bot(user).is_some()),
             offline: listed(&is_offline),
+            away: listed(&|user| self.aways.contains_key(&user)),
             roles: self.roles(id),
         };
         let room = self.kept.rooms[&id].name.clone();

@@ -3,7 +3,7 @@
 //! passwords and end their accounts, while the server crashes and the disk fails. Their rooms are for
 //! everybody or for some: they let others in, remove and mute them, give roles, rename and delete
 //! rooms; guests come back by their tokens; they talk in private, ignore each other, say what they have read and who something is for,
-//! and delete what was said. They report what was said, and admins and owners ban accounts and
+//! and delete what was said; some are away for a while, and others ask who they are. They report what was said, and admins and owners ban accounts and
 //! addresses, for a while or for good.
 //!
 //! A model ([`model`]) is told of every request when the server serves it, and predicts every word
@@ -33,12 +33,14 @@ mod reading;
 mod recovery;
 mod reports;
 mod request;
+mod resetting;
 mod resuming;
 mod rights;
 mod rooms;
 mod serving;
 mod term;
 mod told;
+mod whereabouts;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -239,7 +241,7 @@ impl People {
         }
     }
 
-    /// It becomes the moment at which a ban or a mute ends, or the one before, and all whom it is for
+    /// It becomes the moment at which a ban, a mute or a code ends, or the one before, and all whom it is for
     /// try.
     fn pass_to_an_end(&mut self) {
         let next = self.model.borrow().next_end();
@@ -347,6 +349,12 @@ impl People {
         let (chat, server) = (&self.chat_settings, &self.server_settings);
         self.stage = start.stage(rng, chat, server, self.limits, self.trace);
         self.stage.now = self.stage.now.max(now);
+        // It may be off for a day: until shortly before a code is over.
+        let end = self.model.borrow().next_end_of_code();
+        if let Some((until_ms, _)) = end.filter(|_| self.rng.u32(0..3) == 0) {
+            let left = until_ms.saturating_sub(UNIX_MS + self.stage.now);
+            self.stage.now += left.saturating_sub(self.rng.u64(1..LONGEST_MS));
+        }
     }
 
     /// The server goes on as another one: nobody notices, or nothing has come of it.
@@ -422,9 +430,7 @@ impl Start<'_> {
     ) -> Stage<Keeper> {
         let links = Links::default();
         let server = self.server(rng, chat, server, &links, trace);
-        let stage = Stage::new(Rng::with_seed(rng.u64(..)), limits, server, links);
-        self.model.borrow_mut().keeps_batches = stage.keeps_batches();
-        stage
+        Stage::new(Rng::with_seed(rng.u64(..)), limits, server, links)
     }
 
     fn server(

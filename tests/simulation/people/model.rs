@@ -24,6 +24,7 @@ pub const RESERVED_MAX: usize = 3;
 pub const RESERVED_MS: u64 = 30 * 24 * 60 * 60 * 1000;
 pub const HOUR_MS: u64 = 60 * 60 * 1000;
 pub const WEEK_HOURS: u64 = 7 * 24;
+pub const DAY_HOURS: u64 = 24;
 /// What an address may try at once, and what may be tried for an account.
 pub const ADDRESS_BURST: u32 = 20;
 pub const ACCOUNT_BURST: u32 = 10;
@@ -65,6 +66,8 @@ pub struct Invitation {
     pub uses: u32,
     pub until_ms: u64,
     pub rooms: Vec<u64>,
+    /// Whose password it sets, if it makes no account.
+    pub resets: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -148,8 +151,9 @@ pub struct Kept {
     pub deleted: BTreeSet<(u64, u64)>,
 }
 
-/// Its code, whose it is, how often it is good and until when, and the rooms.
-pub type InvitationOnDisk = (SecretHash, String, Option<u32>, Option<u64>, Vec<u64>);
+/// Its code, whose it is, how often it is good and until when, the rooms, and whose password it sets.
+pub type InvitationOnDisk =
+    (SecretHash, String, Option<u32>, Option<u64>, Vec<u64>, Option<String>);
 
 /// The same as a disk has it.
 #[derive(Debug, Default, PartialEq)]
@@ -199,6 +203,8 @@ pub struct Client {
     /// It has not shown yet that its new token has reached it.
     pub is_unproven: bool,
     pub ip: IpAddr,
+    /// When it came.
+    pub since_ms: u64,
     pub prompt: Option<Request>,
     /// The secret that came in the line before, if one did.
     pub typed: Option<String>,
@@ -237,6 +243,9 @@ pub struct Model {
     pub guests: BTreeMap<u64, User>,
     /// Guests whose connections broke.
     pub away: BTreeMap<u64, Away>,
+    /// Who says that it is away: why, and since when; and which clients were told of whom.
+    pub aways: BTreeMap<u64, (String, u64)>,
+    pub told_away: BTreeSet<(usize, u64)>,
     pub next_user: u64,
     pub clients: BTreeMap<usize, Client>,
     pub past: BTreeMap<usize, Past>,
@@ -246,8 +255,6 @@ pub struct Model {
     /// They have been told that they are banned.
     pub turned_out: Vec<usize>,
     pub unix_ms: u64,
-    /// At times the server keeps what rooms say for the next turn.
-    pub keeps_batches: bool,
     /// The ids of the first messages that memory has of rooms, when somebody goes back.
     pub held_from: BTreeMap<u64, u64>,
     /// All that was read is on the disk by now.
@@ -265,6 +272,8 @@ pub struct Model {
     /// All that anybody was ever given to be known by, and what accounts were called.
     pub secrets: Vec<(String, bool)>,
     pub codes: Vec<String>,
+    /// Codes for passwords, and whose.
+    pub resets: Vec<(String, u64)>,
     pub passwords: Vec<(String, String)>,
     pub heard: usize,
 }
@@ -291,6 +300,8 @@ impl Model {
             said: Vec::new(),
             guests: BTreeMap::new(),
             away: BTreeMap::new(),
+            aways: BTreeMap::new(),
+            told_away: BTreeSet::new(),
             next_user: 1,
             clients: BTreeMap::new(),
             past: BTreeMap::new(),
@@ -298,7 +309,6 @@ impl Model {
             told: Vec::new(),
             turned_out: Vec::new(),
             unix_ms: 0,
-            keeps_batches: false,
             held_from: BTreeMap::new(),
             is_settled: false,
             tried: BTreeMap::new(),
@@ -308,6 +318,7 @@ impl Model {
             asked_names: BTreeMap::new(),
             secrets: Vec::new(),
             codes: Vec::new(),
+            resets: Vec::new(),
             passwords: Vec::new(),
             heard: 0,
         }

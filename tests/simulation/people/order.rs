@@ -184,7 +184,7 @@ impl Model {
         Ok(())
     }
 
-    /// When the next mute or ban ends, and of whom.
+    /// When the next mute, ban or code for a password ends, and of whom.
     pub fn next_end(&self) -> Option<(u64, u64)> {
         let mutes = self.kept.mutes.iter().map(|((_, user), term)| (term, *user));
         let bans = self.kept.bans.iter().map(|(target, ban)| match target {
@@ -192,7 +192,8 @@ impl Model {
             Target::Address(_) => (&ban.term, 0),
         });
         let ends = mutes.chain(bans).filter_map(|(term, user)| Some((term.until_ms?, user)));
-        ends.filter(|(until_ms, _)| *until_ms > self.unix_ms).min()
+        let ends = ends.filter(|(until_ms, _)| *until_ms > self.unix_ms);
+        ends.chain(self.next_end_of_code()).min()
     }
 
     /// A room in which somebody is muted.

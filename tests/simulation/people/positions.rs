@@ -129,8 +129,6 @@ impl Model {
                 }
                 _ => None,
             });
-            // What is durable and kept for the next turn, the server may take for written.
-            let unwritten = unwritten.filter(|_| !self.keeps_batches);
             let written = unwritten.map_or(before.last, |id| id - 1);
             let (least, most) = match typed {
                 // While more is on its way to all, the server may take a part of what it has written

@@ -60,7 +60,8 @@ impl Model {
         let invitations = kept.invitations.iter().map(|(id, one)| {
             let until_ms = Some(one.until_ms);
             let (hash, uses) = (SecretHash::of(&one.code), Some(one.uses));
-            (*id, (hash, name(&one.by), uses, until_ms, one.rooms.clone()))
+            let resets = one.resets.as_ref().map(name);
+            (*id, (hash, name(&one.by), uses, until_ms, one.rooms.clone(), resets))
         });
         OnDisk {
             accounts: kept
@@ -253,7 +254,8 @@ fn read_disk(disk: &Disk, people: &StoredPeople) -> OnDisk {
         invitations: invitations
             .map(|one| {
                 let (hash, rooms) = (SecretHash(one.hash), one.rooms.clone());
-                (one.invitation, (hash, name(one.by), one.uses, one.until_ms, rooms))
+                let (by, resets) = (name(one.by), one.resets.map(name));
+                (one.invitation, (hash, by, one.uses, one.until_ms, rooms, resets))
             })
             .collect(),
         reserved: people.reserved.iter().map(|one| (one.name.to_string(), one.until_ms)).collect(),

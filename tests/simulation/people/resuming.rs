@@ -15,6 +15,7 @@ use super::told::Told;
 
 /// From one address so many tokens that are not known are looked up at once.
 const UNKNOWN_BURST: u32 = 20;
+const FORGOTTEN_MAX: usize = 64;
 
 /// A guest may come back with it.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,9 +89,13 @@ impl Model {
         let until_ms = self.unix_ms + TOKEN_MS;
         let given = Token { before, name: name.clone(), until_ms, user: Some(user) };
         self.kept.tokens.insert(token.clone(), given);
+        self.forget_tokens();
         self.tell(n, Told::Welcome { name, role: None, resume: Some((token, resumed)) });
         for room in rooms.into_iter().filter(|_| resumed) {
             self.tell_in_room(n, room);
+        }
+        if resumed {
+            self.tell_own_away(n);
         }
         if refused {
             self.tell(n, Told::Error(&["name_taken"]));
@@ -157,7 +162,19 @@ impl Model {
             let due = all.min().filter(|(until_ms, _)| *until_ms <= self.unix_ms);
             let Some((_, user)) = due else { return };
             self.end_absence(user);
+            self.forget_tokens();
             self.end_event();
+        }
+    }
+
+    /// Nor does the server know of tokens that are over, a few at a time.
+    fn forget_tokens(&mut self) {
+        let over = self.kept.tokens.iter().filter(|(_, token)| token.user.is_none());
+        let over = over.filter(|(_, token)| token.until_ms <= self.unix_ms);
+        let mut over: Vec<_> = over.map(|(it, token)| (token.until_ms, it.clone())).collect();
+        over.sort_by_key(|(until_ms, it)| (*until_ms, SecretHash::of(it)));
+        for (_, token) in over.iter().take(FORGOTTEN_MAX) {
+            self.kept.tokens.remove(token);
         }
     }
 
@@ -180,6 +197,7 @@ impl Model {
         self.leave_all(n, user);
         self.forget(user);
         self.guests.remove(&user);
+        self.end_away(user);
         let until_ms = self.unix_ms + TOKEN_MS;
         for token in self.kept.tokens.values_mut().filter(|token| token.user == Some(user)) {
             (token.user, token.until_ms) = (None, until_ms);
@@ -207,6 +225,8 @@ impl Model {
     pub fn recover_guests(&mut self) {
         self.guests.clear();
         self.away.clear();
+        self.aways.clear();
+        self.told_away.clear();
         self.kept.tokens.values_mut().for_each(|token| token.user = None);
     }
 

@@ -153,6 +153,9 @@ impl Model {
             false => Mentioned::default(),
         };
         self.said.last_mut().expect("it was said").mentioned = mentioned;
+        for named in self.named(user, room, text).unwrap_or_default() {
+            self.tell_away(n, named);
+        }
         Ok(())
     }
 

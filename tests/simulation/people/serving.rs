@@ -169,11 +169,16 @@ impl Model {
                 if !client.is_private {
                     return Some(&["not_private"]);
                 }
+                if let Some((by, account)) = self.reset_of(code.as_deref()) {
+                    let refused = self.reset_refused(by, account, name);
+                    return refused.or_else(|| weak(password.as_deref()?, name));
+                }
                 let name_refused = self.name_refused(name, client.user);
                 name_refused
                     .or_else(|| weak(password.as_deref()?, name))
                     .or_else(|| self.code_refused(code.as_deref()))
             }
+            Request::Reset { name } => self.to_reset(client.user, name).err(),
             _ => None,
         }
     }
@@ -270,8 +275,12 @@ impl Model {
                 self.tell(n, Told::Done("end_invitation"));
                 Ok(())
             }
+            Request::Reset { name } => self.make_reset(n, name, granted),
             Request::Bot { name } => self.make_bot(n, name, granted),
             Request::EndBot { name } => self.end_bot(n, name),
+            Request::Away { .. } | Request::Back | Request::Whois { .. } => {
+                self.execute_of_whereabouts(n, request)
+            }
             Request::Role { name, role } => self.set_role(n, name, *role),
             Request::Room(request) => self.execute_of_room(n, request),
             Request::Order(request) => self.execute_of_order(n, request),

@@ -14,6 +14,7 @@ pub struct Listed {
     pub accounts: BTreeSet<String>,
     pub bots: BTreeSet<String>,
     pub offline: BTreeSet<String>,
+    pub away: BTreeSet<String>,
     pub roles: BTreeMap<String, &'static str>,
 }
 
@@ -158,7 +159,7 @@ pub enum Told {
 }
 
 /// With what errors begin, or what is in them.
-const ERRORS: [(&str, &str); 73] = [
+const ERRORS: [(&str, &str); 74] = [
     ("has no account. What is banned", "no_account"),
     ("is banned from this server", "banned"),
     ("You are banned from this server", "banned"),
@@ -231,6 +232,7 @@ const ERRORS: [(&str, &str); 73] = [
     ("You have no ", "no_such_"),
     ("is a bot, and stays a member", "not_allowed"),
     ("A bot cannot do that.", "not_allowed"),
+    ("A bot has no password.", "not_allowed"),
     ("is a guest, and has no role", "no_account"),
 ];
 
@@ -448,11 +450,14 @@ impl Listed {
         if self.members.is_empty() {
             return line == format!("* Nobody is in {room}.");
         }
-        let marked = |name: &String| match (self.bots.contains(name), self.offline.contains(name)) {
-            (true, true) => format!("{name} (offline bot)"),
-            (true, false) => format!("{name} (bot)"),
-            (false, true) => format!("{name} (offline)"),
-            (false, false) => name.clone(),
+        let marked = |name: &String| {
+            let is_offline = self.offline.contains(name);
+            let is_away = self.away.contains(name) && !is_offline;
+            let marks =
+                [(is_offline, "offline"), (is_away, "away"), (self.bots.contains(name), "bot")];
+            let marks = marks.into_iter().filter(|(is, _)| *is).map(|(_, mark)| mark);
+            let marks: Vec<&str> = marks.collect();
+            if marks.is_empty() { name.clone() } else { format!("{name} ({})", marks.join(" ")) }
         };
         let wanted: BTreeSet<String> = self.members.iter().map(marked).collect();
         let names = line.strip_prefix(&heading);
@@ -473,6 +478,7 @@ impl Listed {
             && of("accounts") == self.accounts
             && of("bots") == self.bots
             && of("offline") == self.offline
+            && of("away") == self.away
             && match self.roles.is_empty() {
                 true => heard.get("roles").is_none(),
                 false => heard["roles"] == json!(self.roles),

@@ -18,7 +18,9 @@ use serde_json::value::RawValue;
 use super::Parsed;
 use super::reply::Reply;
 use super::text::ByteCount;
-use crate::chat::request::{ConversationRequest, ReadingRequest, Request, RequestError, Resume};
+use crate::chat::request::{
+    ConversationRequest, PeopleRequest, ReadingRequest, Request, RequestError, Resume,
+};
 use crate::chat::state::history::MessageKind;
 use crate::chat::text::quote;
 use crate::delivery::encoding::{Encoder, FrameKind};
@@ -41,7 +43,7 @@ pub const SEARCH_MAX: u32 = 50;
 const REFERENCE_BYTES_MAX: usize = 64;
 
 /// A `key` has at most so many bytes.
-const KEY_BYTES_MAX: usize = 32;
+pub const KEY_BYTES_MAX: usize = 32;
 
 /// What a client puts into a request to recognize its answer by: a number or a string, as it was
 /// written.
@@ -323,6 +325,9 @@ fn to_request<'a>(text_of: &'a str, request: RawRequest<'a>) -> Result<Request<'
             Request::Search { text: Some(text.ok_or_else(|| need("text"))?), room, before, limit }
         }
         "typing" => Request::Typing { room },
+        "away" => PeopleRequest::Away { text: Some(text.unwrap_or_default()) }.into(),
+        "back" => PeopleRequest::Back.into(),
+        "whois" => PeopleRequest::Whois { name: name.ok_or_else(|| need("name"))? }.into(),
         "read" => reading::read(text_of, need)?.into(),
         "unread" => ReadingRequest::Unread.into(),
         "level" => reading::level(text_of, need)?.into(),

@@ -29,7 +29,18 @@ struct RawRequest<'a> {
     minutes: Option<WholeNumber<u32>>,
 }
 
-const TYPES: [&str; 7] = ["room", "room_name", "delete_room", "keep", "admit", "refuse", "kick"];
+const TYPES: [&str; 10] = [
+    "room",
+    "room_name",
+    "delete_room",
+    "keep",
+    "admit",
+    "refuse",
+    "kick",
+    "hook",
+    "hooks",
+    "end_hook",
+];
 
 /// Whether this is a type of request about rooms.
 pub fn knows(kind: &str) -> bool {
@@ -56,6 +67,9 @@ pub fn parse<'a>(
         "keep" => RoomRequest::Keep { room },
         "admit" => RoomRequest::Admit { room, name: named()? },
         "refuse" => RoomRequest::Refuse { room, name: named()? },
+        "hook" => RoomRequest::Hook { room, name: named()? },
+        "hooks" => RoomRequest::Hooks { room },
+        "end_hook" => RoomRequest::EndHook { room, name: named()? },
         "kick" => RoomRequest::Kick {
             room,
             name: named()?,

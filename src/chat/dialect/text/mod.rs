@@ -7,7 +7,6 @@ mod qr;
 mod reading;
 mod rooms;
 
-use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Write};
 
@@ -122,9 +121,7 @@ pub fn render(to: &mut Encoder, reply: &Reply) {
         Reply::Left { room, name, you, reason, .. } => rooms::left(to, room, name, *you, *reason),
         Reply::Renamed { to: new, you: true, .. } => line(to, format_args!("* You are {new} now.")),
         Reply::Renamed { from, to: new, .. } => line(to, format_args!("* {from} is {new} now.")),
-        Reply::Presence { room, joined, left, renamed, .. } => {
-            render_presence(to, room, *joined, *left, *renamed);
-        }
+        Reply::Presence { .. } => render_presence(to, reply),
         Reply::Topic { room, topic, name, .. } => render_topic(to, room, topic, *name),
         Reply::Direct { .. } => render_direct(to, reply),
         Reply::Deleted { .. } => render_deleted(to, reply),
@@ -135,7 +132,7 @@ pub fn render(to: &mut Encoder, reply: &Reply) {
         Reply::Conversations { conversations, total, after, next, .. } => {
             conversations::list(to, conversations, *total, *after, *next);
         }
-        Reply::Members { .. } => render_who(to, reply),
+        Reply::Members { .. } | Reply::Away(_) | Reply::Whois(_) => people::who(to, reply),
         Reply::Rooms { rooms, total, after, next, .. } => {
             render_rooms(to, rooms, *total, *after, *next);
         }
@@ -151,6 +148,8 @@ pub fn render(to: &mut Encoder, reply: &Reply) {
         }
         Reply::Bot { name, token, .. } => people::bot(to, name, token),
         Reply::Bots { bots, .. } => people::bots(to, bots),
+        Reply::Hook(hook) => rooms::hook(to, hook),
+        Reply::Hooks { room, hooks, .. } => rooms::hooks(to, room, hooks),
         Reply::Sessions { sessions, .. } => people::sessions(to, sessions),
         Reply::Token { token, id, .. } => people::token(to, token, *id),
         Reply::Invitation { code, line, link, .. } => people::invitation(to, code, line, *link),
@@ -164,14 +163,6 @@ pub fn render(to: &mut Encoder, reply: &Reply) {
         Reply::Ignored { names, .. } => order::ignored(to, names),
         Reply::Done { line: told, .. } => line(to, format_args!("* {told}")),
         Reply::Error { message, .. } => line(to, format_args!("! {message}")),
-    }
-}
-
-fn render_who(to: &mut Encoder, reply: &Reply) {
-    if let Reply::Members { room, members, bots, offline, total, after, next, .. } = reply {
-        let marked = members.iter().map(|name| marked(name, bots, offline));
-        let members: Vec<Cow<'_, str>> = marked.collect();
-        render_members(to, room, &members, *total, *after, *next);
     }
 }
 
@@ -269,10 +260,11 @@ fn render_joined(to: &mut Encoder, room: &str, name: &str, own: Option<&JoinedSe
 }
 
 /// `* In #lobby: 12 came, 11 left.`
-fn render_presence(to: &mut Encoder, room: &str, joined: u32, left: u32, renamed: u32) {
-    let renaming = if renamed == 1 { "took another name" } else { "took other names" };
+fn render_presence(to: &mut Encoder, reply: &Reply) {
+    let Reply::Presence { room, joined, left, renamed, .. } = reply else { return };
+    let renaming = if *renamed == 1 { "took another name" } else { "took other names" };
     let counts = [(joined, "came"), (left, "left"), (renamed, renaming)];
-    let counts = counts.into_iter().filter(|(count, _)| *count > 0);
+    let counts = counts.into_iter().filter(|(count, _)| **count > 0);
     let counts: Vec<String> = counts.map(|(count, what)| format!("{count} {what}")).collect();
     line(to, format_args!("* In {room}: {}.", counts.join(", ")));
 }
@@ -294,41 +286,6 @@ fn render_topic(to: &mut Encoder, room: &str, topic: &str, name: Option<&str>) {
         (None, _) => line(to, format_args!("* The topic of {room}: {row}")),
         (Some(name), "") => line(to, format_args!("* {name} cleared the topic of {room}.")),
         (Some(name), _) => line(to, format_args!("* {name} set the topic of {room}: {row}")),
-    }
-}
-
-/// Members that are bots, or are not here now, are told apart.
-fn marked<'a>(name: &'a str, bots: &[&str], offline: &[&str]) -> Cow<'a, str> {
-    match (bots.contains(&name), offline.contains(&name)) {
-        (false, false) => Cow::Borrowed(name),
-        (true, false) => Cow::Owned(format!("{name} (bot)")),
-        (false, true) => Cow::Owned(format!("{name} (offline)")),
-        (true, true) => Cow::Owned(format!("{name} (offline bot)")),
-    }
-}
-
-fn render_members(
-    to: &mut Encoder,
-    room: &str,
-    members: &[Cow<'_, str>],
-    total: usize,
-    after: u64,
-    next: Option<u64>,
-) {
-    if total == 0 {
-        return line(to, format_args!("* Nobody is in {room}."));
-    }
-    if members.is_empty() {
-        return line(to, format_args!("* {total} in {room}: there is no such page."));
-    }
-    let (first, last, names) = (after + 1, after + members.len() as u64, members.join(", "));
-    if after == 0 && next.is_none() {
-        line(to, format_args!("* {total} in {room}: {names}"));
-    } else {
-        line(to, format_args!("* {total} in {room}, {first} to {last}: {names}"));
-    }
-    if let Some(next) = next {
-        line(to, format_args!("* More with /who {room} {}", page_number(next)));
     }
 }
 

@@ -1,7 +1,12 @@
 //! What people at terminals are told of accounts.
 
+use std::borrow::Cow;
+
 use super::{line, page_number, qr};
-use crate::chat::dialect::reply::{AccountLine, BotLine, InvitationLine, SessionLine};
+use crate::chat::dialect::clock::Clock;
+use crate::chat::dialect::reply::{
+    AccountLine, AwayLine, BotLine, InvitationLine, Person, Reply, SessionLine,
+};
 use crate::chat::dialect::utc::Utc;
 use crate::chat::text::Row;
 use crate::delivery::encoding::{Encoder, Framing};
@@ -20,6 +25,118 @@ pub fn account(to: &mut Encoder, name: &str, role: Option<&str>, rooms: &[&str])
     };
     let rooms = if rooms.is_empty() { "no room".to_owned() } else { rooms.join(", ") };
     line(to, format_args!("* You are logged in as {name}{role}, in {rooms}."));
+}
+
+/// Who is in a room, who somebody is, and who is away.
+pub fn who(to: &mut Encoder, reply: &Reply) {
+    match reply {
+        Reply::Members {
+            room, members, bots, offline, away: aways, total, after, next, ..
+        } => {
+            let marked = members.iter().map(|name| marked(name, bots, offline, aways));
+            let members: Vec<Cow<'_, str>> = marked.collect();
+            self::members(to, room, &members, *total, *after, *next);
+        }
+        Reply::Away(told) => away(to, told),
+        Reply::Whois(person) => whois(to, person),
+        _ => {}
+    }
+}
+
+/// Members that are bots, or are not here now, are told apart. `carol (away)`.
+fn marked<'a>(name: &'a str, bots: &[&str], offline: &[&str], away: &[&str]) -> Cow<'a, str> {
+    let here = match (offline.contains(&name), away.contains(&name)) {
+        (true, _) => Some("offline"),
+        (false, true) => Some("away"),
+        (false, false) => None,
+    };
+    match (here, bots.contains(&name)) {
+        (None, false) => Cow::Borrowed(name),
+        (None, true) => Cow::Owned(format!("{name} (bot)")),
+        (Some(here), false) => Cow::Owned(format!("{name} ({here})")),
+        (Some(here), true) => Cow::Owned(format!("{name} ({here} bot)")),
+    }
+}
+
+fn members(
+    to: &mut Encoder,
+    room: &str,
+    members: &[Cow<'_, str>],
+    total: usize,
+    after: u64,
+    next: Option<u64>,
+) {
+    if total == 0 {
+        return line(to, format_args!("* Nobody is in {room}."));
+    }
+    if members.is_empty() {
+        return line(to, format_args!("* {total} in {room}: there is no such page."));
+    }
+    let (first, last, names) = (after + 1, after + members.len() as u64, members.join(", "));
+    if after == 0 && next.is_none() {
+        line(to, format_args!("* {total} in {room}: {names}"));
+    } else {
+        line(to, format_args!("* {total} in {room}, {first} to {last}: {names}"));
+    }
+    if let Some(next) = next {
+        line(to, format_args!("* More with /who {room} {}", page_number(next)));
+    }
+}
+
+/// That somebody is away, or here again. What is for a whole room people see where they look.
+fn away(to: &mut Encoder, told: &AwayLine) {
+    let AwayLine { room, name, away, text, you, .. } = *told;
+    let row = Row(text);
+    match (room, you, away) {
+        (Some(_), ..) => {}
+        (None, true, true) if text.is_empty() => {
+            line(to, format_args!("* You are away now. /back ends that."));
+        }
+        (None, true, true) => {
+            line(to, format_args!("* You are away now, until you say /back: {row}"));
+        }
+        (None, true, false) => line(to, format_args!("* You are here again.")),
+        (None, false, true) if text.is_empty() => line(to, format_args!("* {name} is away.")),
+        (None, false, true) => line(to, format_args!("* {name} is away: {row}")),
+        (None, false, false) => line(to, format_args!("* {name} is here again.")),
+    }
+}
+
+/// Who somebody is, in as many lines as there is something to say of them.
+fn whois(to: &mut Encoder, person: &Person) {
+    let clock = Clock::of(to.encoding().dialect);
+    let Person {
+        name, account, bot, online, since, away, away_since, offset, ref rooms, time, ..
+    } = *person;
+    let what = match (bot, account) {
+        (true, _) => "is a bot",
+        (false, true) => "has an account",
+        (false, false) => "is a guest",
+    };
+    match (since, online) {
+        (Some(since), _) => {
+            let since = clock.show(since);
+            line(to, format_args!("* {name} {what}, and is here since {since} ({clock})."));
+        }
+        (None, Some(_)) => line(to, format_args!("* {name} {what}, and is not connected now.")),
+        (None, None) => line(to, format_args!("* {name} {what}.")),
+    }
+    if !rooms.is_empty() {
+        line(to, format_args!("* {name} is in {}.", rooms.join(", ")));
+    }
+    if let (Some(text), Some(since)) = (away, away_since) {
+        let since = clock.show(since);
+        match text {
+            "" => line(to, format_args!("* {name} is away since {since} ({clock}).")),
+            text => {
+                line(to, format_args!("* {name} is away since {since} ({clock}): {}", Row(text)));
+            }
+        }
+    }
+    if let Some(minutes) = offset {
+        let theirs = Clock::default().offset(minutes);
+        line(to, format_args!("* It is {} where {name} is ({theirs}).", theirs.time(time)));
+    }
 }
 
 /// A page of all accounts. `next`: how many have been seen then, if there are more.
@@ -83,7 +200,10 @@ pub fn invitation(to: &mut Encoder, code: &str, invitation: &InvitationLine, lin
             scannable(to, link);
         }
         None if !invitation.accounts => {}
-        None => line(to, format_args!("*   At a terminal: /register {code} NAME")),
+        None => {
+            let name = invitation.resets.as_deref().unwrap_or("NAME");
+            line(to, format_args!("*   At a terminal: /register {code} {name}"));
+        }
     }
     for room in &invitation.rooms {
         line(to, format_args!("*   Into the room: /join {room} {code}"));
@@ -149,13 +269,17 @@ struct Described<'a>(&'a InvitationLine);
 
 impl std::fmt::Display for Described<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let InvitationLine { id, uses, until, rooms, accounts } = self.0;
+        let InvitationLine { id, uses, until, resets, rooms, accounts } = self.0;
         write!(f, "{id}")?;
+        if let Some(name) = resets {
+            write!(f, ", for a new password of {name}")?;
+        }
         if !rooms.is_empty() {
             let only = if *accounts { "" } else { "only " };
             write!(f, ", {only}to {}", rooms.join(", "))?;
         }
         match uses {
+            _ if resets.is_some() => {}
             Some(1) => write!(f, ", for one")?,
             Some(uses) => write!(f, ", for {uses}")?,
             None => write!(f, ", for any number")?,

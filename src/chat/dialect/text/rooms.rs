@@ -2,7 +2,8 @@
 
 use super::line;
 use crate::chat::dialect::acts::{Act, Sentence};
-use crate::chat::dialect::reply::RoomState;
+use crate::chat::dialect::reply::{HookLine, NewHook, RoomState};
+use crate::chat::dialect::utc::Utc;
 use crate::chat::text::Row;
 use crate::delivery::encoding::Encoder;
 
@@ -44,6 +45,28 @@ fn described(to: &mut Encoder, state: &RoomState<'_>) {
     if !state.asking.is_empty() {
         let asking = state.asking.join(", ");
         line(to, format_args!("*   waiting to be let in: {asking}"));
+    }
+}
+
+/// A new hook. Its address is shown once.
+pub fn hook(to: &mut Encoder, hook: &NewHook<'_>) {
+    let NewHook { room, name, token, link, .. } = hook;
+    line(to, format_args!("* {name} (hook) may speak in {room}. Its address, shown only once:"));
+    match link {
+        Some(link) => line(to, format_args!("*   {link}")),
+        None => line(to, format_args!("*   where the page is, and behind that: hook/{token}")),
+    }
+}
+
+pub fn hooks(to: &mut Encoder, room: &str, hooks: &[HookLine<'_>]) {
+    match hooks.len() {
+        0 => line(to, format_args!("* {room} has no hooks. Make one with /hook {room} NAME.")),
+        _ => line(to, format_args!("* Hooks of {room}; /hooks {room} end NAME ends one:")),
+    }
+    for HookLine { name, by, created, stopped } in hooks {
+        let created = Utc(*created);
+        let stopped = if *stopped { "; stopped, as they may not make hooks here now" } else { "" };
+        line(to, format_args!("*   {name}, made by {by}, since {created}{stopped}"));
     }
 }
 

@@ -30,11 +30,8 @@ impl Chat {
             Some(bot) => bot,
             None => self.add_bot(cx, typed)?,
         };
-        let account = self.state.accounts().get(bot);
-        let keys = account.map_or(&[][..], |account| account.keys()).iter().map(|key| key.id);
-        let keys: Vec<u32> = keys.collect();
         self.with_client(cx, ClientId::NOBODY, bot, |chat, cx| {
-            keys.into_iter().for_each(|key| chat.end_key(cx, key));
+            chat.end_keys(cx);
             chat.add_key(cx, &token, true, TOKEN_LABEL);
         });
         let (name, token, reference) = (self.shown_name(bot), &*token, cx.reference);

@@ -108,6 +108,10 @@ impl Chat {
                            it was not said.";
             return Err(RequestError::new("not_said", message.to_owned()));
         }
+        self.check_tokens(text, cx.unix_ms())
+    }
+
+    fn check_tokens(&self, text: &str, unix_ms: u64) -> Done {
         let (accounts, guests) = (self.state.accounts(), self.state.guest_tokens());
         if accounts.is_empty() && guests.is_empty() {
             return Ok(());
@@ -117,8 +121,9 @@ impl Chat {
         let is_live = |at: usize| {
             let token = text.get(at..at + TOKEN_BYTES).map(SecretHash::of);
             token.is_some_and(|hash| {
-                let account = accounts.find_key(hash, cx.unix_ms());
-                account.is_some() || guests.find(hash).is_some()
+                accounts.find_key(hash, unix_ms).is_some()
+                    || guests.find(hash).is_some()
+                    || self.state.hooks().find(hash).is_some()
             })
         };
         if found.take(SECRETS_LOOKED_UP).any(is_live) {
@@ -135,10 +140,23 @@ impl Chat {
     /// This has it in it.
     pub(in crate::chat::handlers) fn check_public(&self, cx: &Context<'_>, text: &str) -> Done {
         self.check_secrets(cx, text)?;
+        self.check_codes(text, cx.unix_ms())
+    }
+
+    /// The same of what no person has typed.
+    ///
+    /// # Errors
+    /// This has it in it.
+    pub(in crate::chat::handlers) fn check_hidden(&self, text: &str, unix_ms: u64) -> Done {
+        self.check_tokens(text, unix_ms)?;
+        self.check_codes(text, unix_ms)
+    }
+
+    fn check_codes(&self, text: &str, unix_ms: u64) -> Done {
         let accounts = self.state.accounts();
         let codes = codes_in(text).take(SECRETS_LOOKED_UP);
         let hashes: Vec<SecretHash> = codes.map(|code| SecretHash::of(&code)).collect();
-        let mut live = accounts.invitations().filter(|(_, one)| one.is_good(cx.unix_ms()));
+        let mut live = accounts.invitations().filter(|(_, one)| one.is_good(unix_ms));
         if !hashes.is_empty() && live.any(|(_, one)| hashes.contains(&one.hash)) {
             let message = "There is a code in that by which anybody who reads it could have an \
                            account, so it was not said. /msg NAME tells it to one person.";
@@ -185,7 +203,10 @@ impl Chat {
         id
     }
 
-    pub(super) fn random(&mut self, cx: &Context<'_>) -> Result<[u8; SECRET_BYTES], RequestError> {
+    pub(in crate::chat::handlers) fn random(
+        &mut self,
+        cx: &Context<'_>,
+    ) -> Result<[u8; SECRET_BYTES], RequestError> {
         let proof = self.logins.proofs.take(cx.client);
         proof.map(|proof| proof.random).ok_or_else(unavailable)
     }
@@ -235,6 +256,15 @@ impl Chat {
         let devices = self.sessions.with_key(cx.user, id).filter(|&one| one != cx.client);
         for device in devices.collect::<Vec<_>>() {
             self.end_device(cx, device);
+        }
+    }
+
+    /// Ends all keys of the account that asks.
+    pub(super) fn end_keys(&mut self, cx: &mut Context<'_>) {
+        let account = self.state.accounts().get(cx.user);
+        let keys = account.map_or(&[][..], |account| account.keys()).iter().map(|key| key.id);
+        for key in keys.collect::<Vec<u32>>() {
+            self.end_key(cx, key);
         }
     }
 
@@ -300,11 +330,15 @@ impl Chat {
         }
     }
 
-    /// The account that asks has a password that it knows: no code is needed for another one.
-    pub(super) fn end_reset_codes(&mut self, cx: &mut Context<'_>) {
+    /// Ends codes by which somebody could have a new password: `are` says which.
+    pub(super) fn end_reset_codes(
+        &mut self,
+        cx: &mut Context<'_>,
+        are: impl Fn(&Invitation) -> bool,
+    ) {
         let all = self.state.accounts().invitations();
-        let own = all.filter(|(_, one)| one.resets == Some(cx.user));
-        for id in own.map(|(id, _)| id).collect::<Vec<u64>>() {
+        let found = all.filter(|(_, one)| one.resets.is_some() && are(one));
+        for id in found.map(|(id, _)| id).collect::<Vec<u64>>() {
             self.happen(cx, Kept::InvitationEnded { id });
         }
     }
@@ -338,8 +372,16 @@ impl Chat {
         let (uses, until_ms) = (Some(uses), Some(unix_ms + u64::from(hours) * HOUR_MS));
         let hash = SecretHash::of(&plain);
         let accounts = resets.is_some() || makes_account;
-        let line = InvitationLine { id, uses, until: until_ms, accounts, rooms: Vec::new() };
-        let line = InvitationLine { rooms: self.invited_into(cx, &rooms), ..line };
+        let rooms_shown = self.invited_into(cx, &rooms);
+        let resets_shown = resets.map(|account| self.shown_name(account).to_owned());
+        let line = InvitationLine {
+            id,
+            uses,
+            until: until_ms,
+            accounts,
+            resets: resets_shown,
+            rooms: rooms_shown,
+        };
         let by = cx.user;
         let invitation = Invitation { hash, by, resets, uses, until_ms, rooms, makes_account };
         self.happen(cx, Kept::Invited { id, invitation });
@@ -359,6 +401,7 @@ impl Chat {
             uses: one.uses,
             until: one.until_ms,
             accounts: one.makes_account,
+            resets: one.resets.map(|account| self.shown_name(account).to_owned()),
             rooms: self.invited_into(cx, &one.rooms),
         };
         let invitations = own.map(line).collect();

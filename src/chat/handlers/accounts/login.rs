@@ -15,6 +15,7 @@ use crate::chat::record::Kept;
 use crate::chat::request::RequestError;
 use crate::chat::settings::{ACCOUNTS_MAX, Registration};
 use crate::chat::state::accounts::{Role, SecretHash};
+use crate::ids::ClientId;
 use crate::secrets::{code_of, read_code};
 
 /// A password has at least so many characters, and at most so many bytes.
@@ -85,6 +86,7 @@ impl Chat {
         if let Some(room) = current {
             cx.notice(format_args!("* You talk in {}. /history shows what was said.", room.name));
         }
+        self.remind_of_being_away(cx);
         self.tell_unread(cx);
         Ok(())
     }
@@ -249,7 +251,9 @@ impl Chat {
         Ok(())
     }
 
-    /// Sets the password of somebody who has lost it, and logs this client in.
+    /// Sets the password of somebody who has lost it, and logs this client in. Nobody else is this
+    /// account any more, nor one of its bots, whatever they were known by: it may not be by chance
+    /// that its owner could not come. What it has let others do with its power ends as well.
     fn reset_password(
         &mut self,
         cx: &mut Context<'_>,
@@ -261,9 +265,20 @@ impl Chat {
         self.become_account(cx, account);
         self.happen(cx, Kept::InvitationEnded { id: invitation });
         self.happen(cx, Kept::PasswordSet { password });
-        self.end_browsers(cx);
+        self.end_reset_codes(cx, |one| one.by == account);
+        for bot in self.state.accounts().bots_of(account).collect::<Vec<UserId>>() {
+            self.with_client(cx, ClientId::NOBODY, bot, Chat::end_keys);
+        }
+        self.end_keys(cx);
+        for device in self.other_devices(cx) {
+            self.end_device(cx, device);
+        }
         let act = format!("{} has a new password, by a code.", self.shown_name(account));
         self.log_act(cx, &act);
+        cx.notice(format_args!(
+            "* The password of {} is another one now. Browsers, programs and bots log in anew.",
+            self.shown_name(account)
+        ));
         self.logged_in(cx)
     }
 
@@ -344,7 +359,9 @@ impl Chat {
         let proof = self.take_proof(cx, Some(cx.user))?;
         let Some(password) = proof.hash else { return Err(unavailable()) };
         self.happen(cx, Kept::PasswordSet { password });
-        self.end_reset_codes(cx);
+        // No code is needed for a password that is known.
+        let account = cx.user;
+        self.end_reset_codes(cx, |one| one.resets == Some(account));
         self.end_browsers(cx);
         self.tell_done(cx, "password", "Your password is another one now. Browsers log in anew.");
         Ok(())

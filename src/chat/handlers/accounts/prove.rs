@@ -8,7 +8,7 @@ use crate::chat::handlers::Context;
 use crate::chat::ids::UserId;
 use crate::chat::name::Name;
 use crate::chat::proofs::{Proof, Whose, Work};
-use crate::chat::request::{AccountRequest, Request, RequestError};
+use crate::chat::request::{AccountRequest, Request, RequestError, RoomRequest};
 use crate::delivery::Wait;
 use crate::secrets::read_code;
 
@@ -22,14 +22,20 @@ impl Chat {
         cx: &Context<'_>,
         request: &Request<'_>,
     ) -> Result<Option<Wait>, RequestError> {
-        let Request::Account(request) = request else { return Ok(None) };
+        if !matches!(request, Request::Account(_) | Request::Room(RoomRequest::Hook { .. })) {
+            return Ok(None);
+        }
         if self.logins.proofs.has(cx.client) {
             return Ok(None);
         }
         if let Some(ticket) = self.logins.proofs.waits(cx.client) {
             return Ok(Some(Wait::Ticket(ticket)));
         }
-        let Some((work, whose)) = self.work_of(cx, request)? else { return Ok(None) };
+        let needed = match request {
+            Request::Account(request) => self.work_of(cx, request)?,
+            _ => Some((Work::default(), None)),
+        };
+        let Some((work, whose)) = needed else { return Ok(None) };
         let Some(secrets) = self.logins.secrets.clone() else { return Err(unavailable()) };
         if work != Work::default() {
             let now_ms = cx.out.now().ms;

@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 use serde::Serialize;
 
 use super::{AccountRequest, ConversationRequest, ReadingRequest, Request, RoomRequest};
-use super::{account, order, preference};
+use super::{account, order, people, preference};
 use crate::chat::state::history::MessageKind;
 use crate::chat::state::readings::Level;
 use crate::chat::text;
@@ -43,7 +43,7 @@ impl CommandSpec {
 pub const PAGE: u64 = 50;
 
 /// Every command, in the order in which /help lists them.
-pub const COMMANDS: [CommandSpec; 56] = [
+pub const COMMANDS: [CommandSpec; 61] = [
     CommandSpec {
         name: "help",
         arguments: "[COMMAND]",
@@ -149,6 +149,9 @@ pub const COMMANDS: [CommandSpec; 56] = [
             Some(Request::Who { room: optional(room), after: page(rest)?, limit: None })
         },
     },
+    people::WHOIS,
+    people::AWAY,
+    people::BACK,
     CommandSpec {
         name: "topic",
         arguments: "[TEXT]",
@@ -356,6 +359,8 @@ pub const COMMANDS: [CommandSpec; 56] = [
     },
     account::BOT,
     account::BOTS,
+    rooms::HOOK,
+    rooms::HOOKS,
     account::RESET,
     account::ACCOUNTS,
     account::DELETE_ACCOUNT,

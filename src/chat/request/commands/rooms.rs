@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{optional, split, word, word_or_more};
+use super::{CommandSpec, optional, split, word, word_or_more};
 use crate::chat::request::order::sentence;
 use crate::chat::request::{AccountRequest, Request, RoomRequest, SettingsChange};
 use crate::chat::state::history::MessageKind;
@@ -101,6 +101,39 @@ pub fn named_role(arguments: &str) -> Option<Request<'_>> {
 fn word_of(room: Cow<'_, str>) -> Option<Cow<'_, str>> {
     (!room.contains(char::is_whitespace)).then_some(room)
 }
+
+/// `[#ROOM] NAME`
+pub fn hooked(arguments: &str) -> Option<Request<'_>> {
+    let (room, name) = leading_room(arguments);
+    Some(RoomRequest::Hook { room, name: word(name)? }.into())
+}
+
+/// `[#ROOM] [end NAME]`
+pub fn hooks(arguments: &str) -> Option<Request<'_>> {
+    let (room, rest) = leading_room(arguments);
+    Some(match split(rest) {
+        ("", _) => RoomRequest::Hooks { room }.into(),
+        ("end", name) => RoomRequest::EndHook { room, name: word(name)? }.into(),
+        _ => return None,
+    })
+}
+
+pub const HOOK: CommandSpec = CommandSpec {
+    name: "hook",
+    arguments: "[#ROOM] NAME",
+    help: "make an address to which programs post what they say in a room",
+    details: "It is shown once: curl -d 'it is built' ADDRESS says so as NAME (hook). For who \
+              moderates the room. /hooks lists what there is, and ends it.",
+    parse: hooked,
+};
+
+pub const HOOKS: CommandSpec = CommandSpec {
+    name: "hooks",
+    arguments: "[#ROOM] [end NAME]",
+    help: "list the hooks of a room, or end one",
+    details: "",
+    parse: hooks,
+};
 
 /// `NAME [MINUTES] [REASON]`
 pub fn kicked(arguments: &str) -> Option<Request<'_>> {

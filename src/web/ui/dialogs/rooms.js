@@ -53,6 +53,7 @@ export class RoomDialogs {
       mayInvite && [peopleWords.invite, peopleWords.inviteNote, () => this.invite(conv)],
       isModerator && [peopleWords.settings, peopleWords.settingsNote, () => this.#settings(conv, frame)],
       store.role && conv.reading && [peopleWords.notifications, peopleWords.levels[conv.reading.level], () => this.levels(conv)],
+      isModerator && !archived && [peopleWords.hooks, peopleWords.hooksNote, () => this.hooks(conv)],
       store.role && kept === false && [peopleWords.keep, peopleWords.keepNote, () => this.keep(conv)],
       isOwner && [peopleWords.rename, '', () => this.rename(conv)],
       isOwner && (archived ? [peopleWords.unarchive, '', () => this.#archive(conv, false)] : [peopleWords.archive, peopleWords.archiveNote, () => this.#archive(conv, true)]),
@@ -140,6 +141,31 @@ export class RoomDialogs {
         result.querySelector('button').focus();
       },
     });
+  }
+
+  /** Programs that say something in the room. */
+  hooks(conv) {
+    const list = el('div', {}), result = el('div', { className: 'result' });
+    const show = () => this.#dialog.list(list, '', { type: 'hooks', room: conv.name }, 'hooks', peopleWords.noHooks, ({ name, by, stopped }) => ({
+      title: name,
+      note: [peopleWords.by(isolate(by)), stopped ? peopleWords.hookStopped : ''],
+      end: { type: 'end_hook', room: conv.name, name },
+    }));
+    this.#dialog.openForm('hooks', peopleWords.hooksOf(conv.name), {
+      back: () => this.menu(conv),
+      before: [list],
+      fields: [{ key: 'name', label: accountWords.name, autocomplete: 'off', maxLength: 128 }],
+      submit: peopleWords.makeHook,
+      after: [result],
+      done: async ({ name }, form) => {
+        const { token } = await this.app.session.ask({ type: 'hook', room: conv.name, name });
+        result.replaceChildren(...this.#dialog.shownOnce(peopleWords.hookShown, `${new URL('.', location.href)}hook/${token}`, peopleWords.hookShownNote));
+        result.querySelector('button').focus();
+        form.reset();
+        show();
+      },
+    });
+    show();
   }
 
   /** The code opens the room, which has to be named. Neither is sent to any server before the link's reader has decided. */

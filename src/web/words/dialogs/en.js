@@ -95,6 +95,8 @@ export const people = {
   deleteRoom: 'Delete', deleteTitle: (room) => `Delete ${room}`, deleteNote: 'All that was said in it is gone for everybody. This cannot be undone.',
   typeBack: (room) => `Type ${room} to go on`, deleteIt: 'Delete it for ever', notThat: 'That is another name.',
   keep: 'Keep this room', keepNote: 'It is yours, and stays when nobody is in it', kept: (room) => `${room} is yours.`,
+  hooks: 'Hooks', hooksNote: 'Programs that say something here', hooksOf: (room) => `Hooks of ${room}`, noHooks: 'No program says anything here by itself.', makeHook: 'Make an address',
+  hookShown: 'Address of the hook', hookShownNote: 'What programs post to it is said here. It is shown only now.', hookStopped: 'stopped: no moderator any more',
   leave: 'Leave',
   yours: { owner: 'You own it', moderator: 'You are a moderator' },
   // reading

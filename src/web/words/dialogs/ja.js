@@ -94,6 +94,8 @@ export const people = {
   deleteRoom: '削除', deleteTitle: (room) => `${room} を削除`, deleteNote: 'すべての発言が全員から消えます。元に戻せません。',
   typeBack: (room) => `続けるには ${room} と入力`, deleteIt: '完全に削除', notThat: '名前が違います。',
   keep: 'このルームを残す', keepNote: 'あなたのルームになり、だれもいなくなっても残ります', kept: (room) => `${room} はあなたのルームになりました。`,
+  hooks: 'フック', hooksNote: 'ここに書き込むプログラム', hooksOf: (room) => `${room} のフック`, noHooks: 'ここに書き込むプログラムはありません。', makeHook: 'アドレスを作る',
+  hookShown: 'フックのアドレス', hookShownNote: 'ここに送られた内容がルームに表示されます。アドレスは今だけ表示されます。', hookStopped: '停止中：作成者はモデレーターではありません',
   leave: '退出',
   yours: { owner: 'あなたがオーナーです', moderator: 'あなたはモデレーターです' },
   notifications: '通知',

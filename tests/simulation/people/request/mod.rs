@@ -55,6 +55,13 @@ pub enum Request {
         room: Option<String>,
     },
     Rooms,
+    Away {
+        text: Option<String>,
+    },
+    Back,
+    Whois {
+        name: String,
+    },
     Search {
         word: String,
     },
@@ -99,6 +106,10 @@ pub enum Request {
     Role {
         name: String,
         role: u8,
+    },
+    /// For a code by which somebody sets a new password.
+    Reset {
+        name: String,
     },
     Bot {
         name: String,
@@ -164,6 +175,9 @@ impl Request {
             Request::Who { room: Some(room) } => json!({ "type": "who", "room": room }),
             Request::Who { room: None } => json!({ "type": "who" }),
             Request::Rooms => json!({ "type": "rooms" }),
+            Request::Away { text } => json!({ "type": "away", "text": text }),
+            Request::Back => json!({ "type": "back" }),
+            Request::Whois { name } => json!({ "type": "whois", "name": name }),
             Request::Search { word } => json!({ "type": "search", "text": word, "limit": 50 }),
             Request::Login { name, password } => {
                 json!({ "type": "login", "name": name, "password": password })
@@ -192,6 +206,7 @@ impl Request {
             Request::Role { name, role } => {
                 json!({ "type": "role", "name": name, "role": ROLES[usize::from(*role)] })
             }
+            Request::Reset { name } => json!({ "type": "reset", "name": name }),
             Request::Bot { name } => json!({ "type": "bot", "name": name }),
             Request::EndBot { name } => json!({ "type": "end_bot", "name": name }),
             Request::Read { room, id, back } => {
@@ -236,6 +251,9 @@ impl Request {
             Request::Conversations => "/conversations".to_owned(),
             Request::Who { room } => format!("/who {}", room.as_deref().unwrap_or_default()),
             Request::Rooms => "/rooms".to_owned(),
+            Request::Away { text } => format!("/away {}", text.as_deref().unwrap_or_default()),
+            Request::Back => "/back".to_owned(),
+            Request::Whois { name } => format!("/whois {name}"),
             Request::Search { word } => format!("/search {word}"),
             Request::Login { name, password } => {
                 let secret = password.clone().unwrap_or_default();
@@ -265,6 +283,7 @@ impl Request {
             Request::Invite { uses, room: None } => format!("/invite {uses}"),
             Request::Invite { uses, room: Some(room) } => format!("/invite {room} {uses}"),
             Request::Uninvite { id } => format!("/invitations end {id}"),
+            Request::Reset { name } => format!("/reset {name}"),
             Request::Bot { name } => format!("/bot {name}"),
             Request::EndBot { name } => format!("/bots end {name}"),
             Request::Role { name, role } => format!("/role {name} {}", ROLES[usize::from(*role)]),
@@ -318,6 +337,9 @@ impl Request {
             }
             "who" => Request::Who { room: field("room") },
             "rooms" => Request::Rooms,
+            "away" => Request::Away { text: field("text") },
+            "back" => Request::Back,
+            "whois" => Request::Whois { name: word("name") },
             "search" => Request::Search { word: word("text") },
             "login" if object["token"].is_string() => Request::Token { token: word("token") },
             "login" => Request::Login { name: word("name"), password: field("password") },
@@ -341,6 +363,7 @@ impl Request {
                 room: object["rooms"][0].as_str().map(str::to_owned),
             },
             "end_invitation" => Request::Uninvite { id: object["id"].as_u64().expect("an id") },
+            "reset" => Request::Reset { name: word("name") },
             "bot" => Request::Bot { name: word("name") },
             "end_bot" => Request::EndBot { name: word("name") },
             "role" => Request::Role { name: word("name"), role: role(&word("role")) },
@@ -381,6 +404,12 @@ impl Request {
             "unread" => Request::Print { room: word(1) },
             "who" => Request::Who { room: word(1) },
             "rooms" => Request::Rooms,
+            "away" => {
+                let text = words[1..].join(" ");
+                Request::Away { text: Some(text).filter(|text| !text.is_empty()) }
+            }
+            "back" => Request::Back,
+            "whois" => Request::Whois { name: one() },
             "search" => Request::Search { word: one() },
             "login" => Request::Login { name: one(), password: None },
             "register" => match word(2) {
@@ -398,6 +427,7 @@ impl Request {
                 None => Request::Invite { uses: number(1) as u32, room: None },
             },
             "invitations" => Request::Uninvite { id: number(2) },
+            "reset" => Request::Reset { name: one() },
             "bot" => Request::Bot { name: one() },
             "bots" => Request::EndBot { name: word(2).expect("a name") },
             "role" => Request::Role { name: one(), role: role(&word(2).expect("a role")) },
@@ -436,6 +466,9 @@ impl Request {
             | Request::History { .. }
             | Request::Who { .. }
             | Request::Rooms
+            | Request::Away { .. }
+            | Request::Back
+            | Request::Whois { .. }
             | Request::Search { .. } => Needs::Guest,
             Request::Room(request) => request.needs(),
             Request::Order(request) => match request {
@@ -450,6 +483,7 @@ impl Request {
                 }
             },
             Request::Role { .. } => Needs::Owner,
+            Request::Reset { .. } => Needs::Admin,
             Request::HistoryWith { .. }
             | Request::Read { .. }
             | Request::Unread
@@ -484,12 +518,15 @@ impl Request {
             | Request::Join { .. }
             | Request::Leave { .. }
             | Request::Nick { .. }
+            | Request::Away { .. }
+            | Request::Back
             | Request::Logout
             | Request::Password { .. }
             | Request::EndSession { .. }
             | Request::Uninvite { .. }
             | Request::Delete { .. }
             | Request::EndBot { .. }
+            | Request::Reset { .. }
             | Request::Role { .. } => true,
             Request::Nothing
             | Request::History { .. }
@@ -497,6 +534,7 @@ impl Request {
             | Request::Conversations
             | Request::Who { .. }
             | Request::Rooms
+            | Request::Whois { .. }
             | Request::Search { .. }
             | Request::Login { .. }
             | Request::Token { .. }
@@ -519,6 +557,7 @@ impl Request {
             Request::MakeToken
             | Request::MakeCookie
             | Request::Bot { .. }
+            | Request::Reset { .. }
             | Request::Invite { .. } => true,
             _ => false,
         }
