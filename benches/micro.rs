@@ -248,6 +248,92 @@ mod chat {
         said_in(bencher, kept_chat(), 10, HELLO, &json_frame());
     }
 
+    /// Everybody in a room says so many messages in one read, and all of it is handed out at once: as
+    /// in the load benchmark, 32 clients with 16 messages each, 100 with 4, and 1,000 in 100 rooms
+    /// with 4.
+    #[divan::bench(args = [(32, 16, 1), (100, 4, 1), (1000, 4, 100)])]
+    fn all_say_over_lines(bencher: Bencher, shape: (usize, usize, usize)) {
+        let hello = |number: usize, room: usize| {
+            format!("/nick member{number}\n/join #room{room}\n/leave #lobby\n")
+        };
+        all_say(bencher, Chat::new(settings()), shape, hello, LINE);
+    }
+
+    #[divan::bench(args = [(32, 16, 1), (100, 4, 1), (1000, 4, 100)])]
+    fn all_say_over_websocket(bencher: Bencher, shape: (usize, usize, usize)) {
+        let hello = |number: usize, room: usize| upgrade(number, room, "");
+        let frame = [&[0x81, 0x80 | (LINE.len() - 1) as u8, 0, 0, 0, 0], &LINE[..LINE.len() - 1]];
+        all_say(bencher, Chat::new(settings()), shape, hello, &frame.concat());
+    }
+
+    #[divan::bench(args = [(32, 16, 1)])]
+    fn all_programs_say(bencher: Bencher, shape: (usize, usize, usize)) {
+        let protocol = "Sec-WebSocket-Protocol: chat.v1.json\r\n";
+        let hello = |number: usize, room: usize| upgrade(number, room, protocol);
+        let json = br##"{"type":"say","room":"#room0","text":"how are you today, my friends?"}"##;
+        let frame = [&[0x81, 0x80 | json.len() as u8, 0, 0, 0, 0], &json[..]].concat();
+        all_say(bencher, Chat::new(settings()), shape, hello, &frame);
+    }
+
+    #[divan::bench(args = [(32, 16, 1)])]
+    fn all_say_over_lines_and_it_is_kept(bencher: Bencher, shape: (usize, usize, usize)) {
+        let hello = |number: usize, room: usize| {
+            format!("/nick member{number}\n/join #room{room}\n/leave #lobby\n")
+        };
+        all_say(bencher, kept_chat(), shape, hello, LINE);
+    }
+
+    fn upgrade(number: usize, room: usize, protocol: &str) -> String {
+        format!(
+            "GET /?name=member{number}&room=room{room} HTTP/1.1\r\nHost: localhost\r\n\
+             Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+             {protocol}Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+    }
+
+    fn all_say(
+        bencher: Bencher,
+        chat: Chat,
+        (clients, messages, rooms): (usize, usize, usize),
+        hello: impl Fn(usize, usize) -> String,
+        said: &[u8],
+    ) {
+        let mut server = Server::new(ServerSettings::default(), |_| chat);
+        let now = Now { ms: 1000, unix_ms: 1_700_000_000_000 };
+        let connect = |server: &mut Server<Far, Chat>, number: usize| {
+            let far = Far::default();
+            let peer = (Ipv4Addr::LOCALHOST, number as u16).into();
+            let key = server.accept(far.clone(), peer, now);
+            far.0.borrow_mut().extend(hello(number, number % rooms).as_bytes());
+            server.readable(key);
+            (key, far)
+        };
+        let settle = |server: &mut Server<Far, Chat>| {
+            while server.is_busy() || server.unstored_groups() > 0 {
+                server.turn(now);
+                for job in server.take_jobs() {
+                    server.completed(job.ticket, (job.run)(), now);
+                }
+            }
+        };
+        let mut all = Vec::new();
+        for number in 0..clients {
+            all.push(connect(&mut server, number));
+            settle(&mut server);
+        }
+        assert_eq!(server.len(), clients);
+        let said = said.repeat(messages);
+        bencher.counter(ItemsCount::new(clients * messages)).bench_local(|| {
+            for (key, far) in &all {
+                far.0.borrow_mut().extend(&said);
+                server.readable(*key);
+            }
+            while server.is_busy() || server.unstored_groups() > 0 {
+                server.turn(now);
+            }
+        });
+    }
+
     const LINE: &[u8] = b"how are you today, my dear friends?\n";
     const NICK: &str = "/nick member0\n";
     const HELLO: &str = "GET /?name=member0&room=lobby HTTP/1.1\r\nHost: localhost\r\n\

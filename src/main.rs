@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chat_server::chat::Chat;
 use chat_server::chat::name::{Name, NameError, RoomName};
-use chat_server::config::{Config, Connect, Exit, HistoryTool, Mode, PageTool, Tool};
+use chat_server::config::{Config, Connect, Exit, HistoryTool, Mode, PAGE_URL, PageTool, Tool};
 use chat_server::delivery::Delivery;
 use chat_server::net::event_loop::{Ended, EventLoop, NetSettings};
 use chat_server::net::listening::Inherited;
@@ -177,7 +177,11 @@ fn tell_urls(config: &Config, event_loop: &EventLoop<Chat>, secrets: &SystemSecr
     if config.wire != Protocols::Line {
         info!("the page is at {url}");
     }
-    print_owner_link(secrets.owner_code(), &url, event_loop.service().has_owner());
+    let code = secrets.owner_code();
+    if let Err(error) = code.note_page(&url) {
+        warn!("the owner command is not told where the page is: {error}");
+    }
+    print_owner_link(code, &url, event_loop.service().has_owner());
 }
 
 /// Tells who can read the log how to own the server, while nobody does.
@@ -246,8 +250,10 @@ fn look_after(tool: &HistoryTool) -> ExitCode {
         HistoryTool::Check { .. } => tools::check(&data),
         HistoryTool::Export { room, format, .. } => return export(&data, room, *format),
         HistoryTool::Owner { public_url, .. } => {
-            let link = owner_link(&OwnerCode::in_directory(&data), &public_url.to_string());
-            link.map_err(|error| match error.kind() {
+            let code = OwnerCode::in_directory(&data);
+            let given = public_url.as_ref().map(ToString::to_string);
+            let url = given.or_else(|| code.page()).unwrap_or_else(|| PAGE_URL.to_owned());
+            owner_link(&code, &url).map_err(|error| match error.kind() {
                 io::ErrorKind::NotFound => ToolError::NoHistory { directory: data },
                 _ => ToolError::File { file: data, error },
             })

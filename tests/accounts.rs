@@ -165,7 +165,8 @@ fn the_first_owner_comes_by_the_link_in_the_log_and_the_next_by_the_command() {
     let mut command = program();
     let made = command.args(["owner", "--data"]).arg(scratch.0.join("data")).output();
     let made = String::from_utf8(made.expect("it runs").stdout).expect("UTF-8");
-    let (_, code) = made.trim_end().split_once("#setup=").expect("a link");
+    let (page, code) = made.trim_end().split_once("#setup=").expect("a link");
+    assert_eq!(page, format!("http://{}/", server.address));
     register(&mut bob, code, "bob", "battery staple");
     assert!(ask(&mut bob, "/account", "logged in as").contains("owner of this server"));
     drop(server);

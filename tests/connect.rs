@@ -5,7 +5,7 @@ mod common;
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -132,6 +132,36 @@ fn what_cannot_be_connected_to_is_one_line() {
     expect_failure(&[&address], 1, &refused);
 }
 
+/// What does not speak lines says so, or says nothing: neither is taken for an answer.
+#[test]
+fn who_speaks_no_lines_is_told_of() {
+    let server = chat(&["--wire", "http"]);
+    for input in ["", "hello", "hello\n", "hello\n\n"] {
+        let output = piped(&[&server.address.to_string()], input);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{input:?}: {told}");
+        let says = ["a web server answers there", "without a word: it speaks no lines"];
+        assert!(says.iter().any(|why| told.contains(why)), "{input:?}: {told}");
+        assert!(output.stdout.is_empty());
+    }
+    let silent = other(|mut stream| {
+        stream.shutdown(Shutdown::Write).expect("the end");
+        stream.read_to_end(&mut Vec::new()).expect("what is said");
+    });
+    expect_failure(&[&silent], 1, "without a word: it speaks no lines");
+    let mut ann = Terminal::open(&server.address.to_string());
+    let web = "chat-server: a web server answers there, or a proxy for web";
+    ann.expect(&[web, "pages, and no chat for terminals"]);
+    assert_eq!(ann.end(), Some(1));
+    // Where there is nothing to hear all is well.
+    let server = Server::start(&["--mode", "broadcast"]);
+    for input in ["", "hello\n", "hello"] {
+        let output = piped(&[&server.address.to_string()], input);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(output.stdout.is_empty() && output.stderr.is_empty());
+    }
+}
+
 /// Somebody else listens at the address that is returned, and does this with who connects.
 fn other(serve: impl FnOnce(TcpStream) + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -174,7 +204,11 @@ const ROWS: u16 = 12;
 
 impl Terminal {
     fn open(address: &str) -> Terminal {
-        let size = Winsize { ws_row: ROWS, ws_col: COLUMNS, ws_xpixel: 0, ws_ypixel: 0 };
+        Terminal::of_size(address, COLUMNS)
+    }
+
+    fn of_size(address: &str, columns: u16) -> Terminal {
+        let size = Winsize { ws_row: ROWS, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         let pair = openpty(Some(&size), None).expect("a terminal");
         let end = || Stdio::from(pair.slave.try_clone().expect("a second handle"));
         let mut command = program();
@@ -191,7 +225,7 @@ impl Terminal {
         });
         let screen = vt100::Parser::new(
             ROWS.try_into().expect("rows"),
-            COLUMNS.try_into().expect("columns"),
+            columns.try_into().expect("columns"),
             0,
         );
         Terminal { child, master, slave: pair.slave, screen, shown }
@@ -280,6 +314,31 @@ fn at_a_terminal_the_line_is_edited_by_the_server() {
     ann.type_text("/quit\r");
     ann.expect(&["* Goodbye.", "Connection closed."]);
     assert_eq!(ann.end(), Some(0));
+}
+
+/// What the README shows is what stands on a screen.
+#[test]
+fn the_readme_shows_what_a_terminal_shows() {
+    let server = chat(&[]);
+    let mut alice = Terminal::of_size(&server.address.to_string(), 100);
+    alice.expect(&[">"]);
+    alice.type_text("/nick alice\r");
+    alice.expect(&["* You are alice now.", "[#lobby]"]);
+    let mut bob = server.connect();
+    bob.enter();
+    bob.send(b"/nick bob\r\n");
+    alice.expect(&["* guest-2 is bob now.", "[#lobby]"]);
+    alice.type_text("hi bob\rthis stays whole ");
+    alice.expect(&["[#lobby] hi bob", "[#lobby] this stays whole"]);
+    bob.send(b"have you seen the new release?\r\n");
+    let last = "[#lobby] this stays whole while others talk";
+    alice.type_text("while others talk");
+    alice.expect(&["[#lobby] bob: have you seen the new release?", last]);
+    let readme =
+        include_str!("../README.md").replace("127.0.0.1:8080", &server.address.to_string());
+    let (_, shown) = readme.split_once("$ chat-server connect\n").expect("the transcript");
+    let shown = shown.split("\n```").next().expect("its end");
+    assert_eq!(alice.rows().join("\n"), shown);
 }
 
 #[test]

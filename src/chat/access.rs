@@ -110,6 +110,9 @@ pub enum RoomAccess {
     /// A moderator, or the owner.
     Moderator,
     Owner,
+    /// The owner, or an owner of the server who may know of it: whose room it is may be banned, or
+    /// never come again.
+    Remover,
 }
 
 /// The table for rooms.
@@ -129,9 +132,8 @@ pub fn room_access(request: &RoomRequest<'_>) -> RoomAccess {
         | RoomRequest::Hook { .. }
         | RoomRequest::Hooks { .. }
         | RoomRequest::EndHook { .. } => RoomAccess::Moderator,
-        RoomRequest::Role { .. } | RoomRequest::Rename { .. } | RoomRequest::Delete { .. } => {
-            RoomAccess::Owner
-        }
+        RoomRequest::Role { .. } | RoomRequest::Rename { .. } => RoomAccess::Owner,
+        RoomRequest::Delete { .. } => RoomAccess::Remover,
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::dialect::{Dialect, Parsed};
+use super::dialect::Dialect;
+use super::dialect::json::RequestRef;
 use super::handlers::Context;
 use super::request::{Request, RequestError};
 use super::settings::{MESSAGE_BYTES_PER_TOKEN, MESSAGE_LINES_PER_TOKEN};
@@ -35,7 +36,9 @@ impl Chat {
         }
         let dialect = Dialect::from(out.encoding(client).dialect);
         let text = text::from_bytes(message.bytes).map(|text| dialect.repair(text));
-        let (mut parsed, reference) = self.understand(client, dialect, &text);
+        let mut reference = None;
+        let mut parsed = self.understand(client, dialect, &text, &mut reference);
+        self.address_answer(client, dialect, &mut parsed);
         // On a broken connection nobody reads answers. A request that only asks for one is skipped,
         // so that it does not use up the time that is left to serve what was said.
         if out.is_discarding(client) && !parsed.as_ref().is_ok_and(Request::concerns_others) {
@@ -73,7 +76,7 @@ impl Chat {
             Err(wait) => return Outcome::Blocked(wait),
         };
         self.logins.answered(client, text.as_deref().ok());
-        self.serve(cx, parsed, behind, spent)
+        self.serve(cx, parsed, said_to, behind.map(|what| (what, spent)))
     }
 
     /// What a message asks for, or the secret in it.
@@ -82,63 +85,71 @@ impl Chat {
         client: ClientId,
         dialect: Dialect,
         text: &'a Result<Cow<'_, str>, text::NotUtf8>,
-    ) -> Parsed<'a> {
+        reference: &mut Option<RequestRef>,
+    ) -> Result<Request<'a>, RequestError> {
         let text = match text {
             Ok(text) => text,
             Err(error) => {
                 let message = format!("Not said: {error}.");
-                return (Err(RequestError::new("text_refused", message)), None);
+                return Err(RequestError::new("text_refused", message));
             }
         };
         match self.logins.prompt(client) {
-            Some(prompt) => (prompt.answered(text).map(Request::from), None),
+            Some(prompt) => prompt.answered(text).map(Request::from),
             None if self.logins.has_just_typed(client, text) => {
                 let message = "That is the password that you have just typed. It is asked for \
                                once, so it was not said.";
-                (Err(RequestError::new("not_said", message.to_owned())), None)
+                Err(RequestError::new("not_said", message.to_owned()))
             }
-            None => {
-                let (parsed, reference) = dialect.parse(text);
-                (parsed.and_then(|request| self.addressed(client, dialect, request)), reference)
-            }
+            None => dialect.parse(text, reference),
         }
     }
 
     /// An answer at a terminal is for who has last said something to it only.
-    fn addressed<'a>(
+    fn address_answer(
         &self,
         client: ClientId,
         dialect: Dialect,
-        request: Request<'a>,
-    ) -> Result<Request<'a>, RequestError> {
-        match request {
-            Request::Direct { to, text, key } if dialect == Dialect::Text && to.is_empty() => {
-                let by = self.preferences.told_by(client);
-                let Some(by) = by.and_then(|user| self.state.users().get(user)) else {
-                    let message = "Nobody who is here has said anything to you only. /msg NAME \
-                                   TEXT does it.";
-                    return Err(RequestError::new("no_such_name", message.to_owned()));
-                };
-                Ok(Request::Direct { to: by.name.as_str().to_owned().into(), text, key })
+        parsed: &mut Result<Request<'_>, RequestError>,
+    ) {
+        let Ok(Request::Direct { to, .. }) = parsed else { return };
+        if dialect != Dialect::Text || !to.is_empty() {
+            return;
+        }
+        let by = self.preferences.told_by(client);
+        match by.and_then(|user| self.state.users().get(user)) {
+            Some(by) => *to = by.name.as_str().to_owned().into(),
+            None => {
+                let message =
+                    "Nobody who is here has said anything to you only. /msg NAME TEXT does it.";
+                *parsed = Err(RequestError::new("no_such_name", message.to_owned()));
             }
-            request => Ok(request),
         }
     }
 
-    /// Does what was asked for, or parks it, or says why not.
+    /// Does what was asked for, or parks it, or says why not. `said_to`: whom it says something to.
+    /// `behind`: what it has to wait for, and what it has cost.
     fn serve(
         &mut self,
         cx: &mut Context<'_>,
         parsed: Result<Request<'_>, RequestError>,
-        behind: Option<Wait>,
-        spent: u64,
+        said_to: Option<Wait>,
+        behind: Option<(Wait, u64)>,
     ) -> Outcome {
         let quits = matches!(parsed, Ok(Request::Quit { .. }));
         let edits = if let Ok(Request::Edit { on }) = parsed { Some(on) } else { None };
-        let done = parsed.and_then(|request| match behind {
-            None => self.execute(cx, request),
-            Some(what) => self.park(cx, &request, what, spent),
-        });
+        let room = match said_to {
+            Some(Wait::ChannelClear(channel)) => self.channels.room(channel),
+            _ => None,
+        };
+        let done = match (behind, room, &parsed) {
+            (Some((what, spent)), _, Ok(request)) => self.park(cx, request, what, spent),
+            // It has been found already: it need not be looked for once more.
+            (None, Some(room), Ok(Request::Say { text, kind, key, .. })) => {
+                self.say_in_found(cx, room, text, *kind, key.as_deref())
+            }
+            _ => parsed.and_then(|request| self.execute(cx, request)),
+        };
         if let Err(error) = done {
             cx.reply_error(&error);
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::chat::ids::UserId;
 use crate::chat::name::Name;
 use crate::chat::proofs::{Attempts, Proofs};
 use crate::chat::request::{AccountRequest, RequestError};
@@ -18,8 +19,10 @@ pub const CONFIRMATION_MS: u64 = 5 * 60 * 1000;
 /// A page may fetch its cookie for so long.
 pub const COOKIE_MS: u64 = 60 * 1000;
 
-/// So many cookies may wait to be fetched at a time.
+/// So many cookies may wait to be fetched at a time, and so many of one account: of those, another
+/// one makes the oldest worthless.
 const COOKIES_MAX: usize = 1024;
+const COOKIES_OF_ACCOUNT_MAX: usize = 8;
 
 /// What the next line of a terminal is: a secret that belongs to this.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +81,7 @@ pub struct Confirmation {
 #[derive(Debug)]
 struct Cookie {
     client: ClientId,
+    account: UserId,
     value: Box<str>,
     until_ms: u64,
 }
@@ -88,7 +92,7 @@ pub struct LoginSnapshot {
     prompt: Option<Prompt>,
     typed: Option<SecretHash>,
     confirmations: Vec<(SecretHash, Box<str>, u64)>,
-    cookies: Vec<(SecretHash, Box<str>, u64)>,
+    cookies: Vec<(SecretHash, UserId, Box<str>, u64)>,
 }
 
 /// See the module's documentation.
@@ -116,6 +120,7 @@ impl Logins {
     }
 
     /// This client has sent a line: the secret, if it was asked for one.
+    #[inline]
     pub fn answered(&mut self, client: ClientId, line: Option<&str>) {
         if !self.typed.is_empty() {
             self.typed.remove(&client);
@@ -163,16 +168,23 @@ impl Logins {
     pub fn offer_cookie(
         &mut self,
         code: &str,
-        client: ClientId,
+        (client, account): (ClientId, UserId),
         value: Box<str>,
         unix_ms: u64,
     ) -> bool {
         self.cookies.retain(|_, cookie| cookie.client != client && unix_ms < cookie.until_ms);
+        let own = self.cookies.iter().filter(|(_, cookie)| cookie.account == account);
+        let mut own: Vec<_> = own.map(|(&hash, cookie)| (cookie.until_ms, hash)).collect();
+        own.sort_unstable();
+        let too_many = (own.len() + 1).saturating_sub(COOKIES_OF_ACCOUNT_MAX);
+        for (_, hash) in own.into_iter().take(too_many) {
+            self.cookies.remove(&hash);
+        }
         if self.cookies.len() >= COOKIES_MAX {
             return false;
         }
         let until_ms = unix_ms + COOKIE_MS;
-        self.cookies.insert(SecretHash::of(code), Cookie { client, value, until_ms });
+        self.cookies.insert(SecretHash::of(code), Cookie { client, account, value, until_ms });
         true
     }
 
@@ -192,7 +204,7 @@ impl Logins {
                 .map(|(&hash, one)| (hash, one.name.as_str().into(), one.until_ms))
                 .collect(),
             cookies: cookies
-                .map(|(&hash, cookie)| (hash, cookie.value.clone(), cookie.until_ms))
+                .map(|(&hash, it)| (hash, it.account, it.value.clone(), it.until_ms))
                 .collect(),
         }
     }
@@ -206,8 +218,8 @@ impl Logins {
                 self.confirmations.insert(hash, Confirmation { client, peer, name, until_ms });
             }
         }
-        for (hash, value, until_ms) in cookies {
-            self.cookies.insert(hash, Cookie { client, value, until_ms });
+        for (hash, account, value, until_ms) in cookies {
+            self.cookies.insert(hash, Cookie { client, account, value, until_ms });
         }
     }
 

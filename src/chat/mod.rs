@@ -2,7 +2,8 @@
 //!
 //! A request (a typed command or a JSON object) is checked against the state by a handler. What
 //! happens then is a [`record::Record`]: it is told to those whom it concerns, goes to the
-//! [`record::Journal`] and is applied to the state, which changes in no other way. The state is a
+//! [`record::Journal`] and is applied to the state, which changes in no other way. (Of what somebody
+//! says a record is made only if it is retained: all else is done by its parts.) The state is a
 //! deterministic machine and knows users and rooms by ids of its own.
 //!
 //! - [`request`]: what clients ask for; [`dialect`]: how it is written, and what they are told.
@@ -45,6 +46,7 @@ mod replays;
 pub mod request;
 mod session;
 pub mod settings;
+mod starting;
 pub mod state;
 mod succession;
 mod terminal;
@@ -64,14 +66,14 @@ use dialect::Dialect;
 use dialect::clock::Clock;
 use handlers::Context;
 use handlers::arrivals::Arrival;
-use ids::{Pair, RoomId, UserId};
+use ids::RoomId;
 use keeping::Keeping;
 use logins::Logins;
 use name::RoomName;
 use preferences::AllPreferences;
 use presence::PresenceSums;
 use questions::Questions;
-use record::{Cached, Journal, Record};
+use record::{Journal, Record};
 use replays::Replays;
 use session::{RoomChannels, Sessions};
 use settings::ChatSettings;
@@ -91,7 +93,7 @@ use crate::service::{
     Answer, Ended, Hello, Incoming, Job, Kept, Outcome, Post, Posted, Service, Wake,
 };
 use crate::site::{Health, Page, Site};
-use crate::store::{Loaded, Store, StoredRoom};
+use crate::store::{Loaded, Store};
 use crate::throttle::TokenBucket;
 use crate::wire::editor::Completions;
 use crate::wire::line::LineMode;
@@ -189,62 +191,6 @@ impl Chat {
     /// Whether some account owns this server.
     pub fn has_owner(&self) -> bool {
         self.state.accounts().has_owner()
-    }
-
-    fn start_from(&mut self, loaded: Loaded) {
-        self.settings.epoch = loaded.epoch.to_string();
-        self.state = State::of_store(self.settings.rooms, &loaded);
-        // The room that was spoken in last is the last to make room for others. One in which
-        // nothing was said is there again when somebody asks for it.
-        let people = loaded.people;
-        let members = people.members.iter().map(|&(room, _)| room);
-        let settled = people.rules.rooms.iter().map(|one| one.room);
-        let members: BTreeSet<u64> = members.chain(settled).collect();
-        let stays =
-            |room: &StoredRoom| members.contains(&room.room) || Pair::parse(&room.name).is_some();
-        let is_kept = |room: &StoredRoom| room.first_id < room.next_id || stays(room);
-        let rooms = loaded.rooms.into_iter().filter(is_kept);
-        let mut others = self.settings.rooms.rooms_max;
-        let rooms: Vec<_> = rooms
-            .filter(|room| {
-                if Pair::parse(&room.name).is_some() {
-                    return true;
-                }
-                let has_place = others > 0;
-                others = others.saturating_sub(1);
-                has_place || stays(room)
-            })
-            .collect();
-        let by = UserId::FIRST;
-        for room in rooms.into_iter().rev().filter_map(reading::loaded) {
-            let event = Cached::Loaded(Box::new(room)).into();
-            self.state.apply(Record { unix_ms: 0, by, event });
-        }
-        self.state.load_rules(&people.rules);
-        self.state.load_members(&people);
-        self.state.load_readings(&people);
-        while self.state.rooms().is_over_bytes()
-            && let Some(room) = self.state.rooms().quietest()
-        {
-            self.state.apply(Record { unix_ms: 0, by, event: self.state.without(room) });
-        }
-    }
-
-    /// Forgets everybody, and all that is known of them.
-    fn forget_all(&mut self) {
-        self.state = State::new(self.settings.rooms);
-        self.sessions = Sessions::default();
-        self.replays.clear();
-        self.presence = PresenceSums::default();
-        self.backlog = Backlog::default();
-        self.questions.clear();
-        self.logins.clear();
-        self.written = Written::default();
-        self.posts.clear();
-        self.arrivals.clear();
-        self.arriving.clear();
-        self.absences.clear();
-        self.unproven.clear();
     }
 
     /// A chat that retains its records until they are taken.

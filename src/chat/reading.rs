@@ -10,7 +10,7 @@ use crate::chat::ids::{RoomId, UserId};
 use crate::chat::lobby;
 use crate::chat::name::RoomName;
 use crate::chat::questions::{Page, Question};
-use crate::chat::record::{Cached, LoadedRoom};
+use crate::chat::record::{Cached, Kept, LoadedRoom, RoomChange};
 use crate::chat::request::{
     ConversationRequest, OrderRequest, ReadingRequest, Request, RequestError, Resume,
 };
@@ -62,7 +62,9 @@ impl Chat {
             || self.is_kept_direct(cx, request);
         let may_wait = records && !self.is_repeat(cx, request);
         match &mut self.keeping {
-            Some(keeping) if may_wait => keeping.may_record(cx.client, cx.out),
+            Some(keeping) if may_wait => {
+                keeping.may_record(cx.client, request.keeps_order(), cx.out)
+            }
             _ => Ok(None),
         }
     }
@@ -300,14 +302,19 @@ impl Chat {
         if !self.state.rooms().is_full() || *name == lobby() {
             return Ok(());
         }
-        let Some(room) = self.state.rooms().most_vacant() else {
+        let rooms = self.state.rooms();
+        if let Some(room) = rooms.most_vacant() {
+            let gone = self.state.without(room);
+            self.happen(cx, gone);
+        } else if let Some(room) = rooms.most_vacant_void() {
+            self.happen(cx, RoomChange::Deleted { room });
+            self.happen(cx, Kept::Closed { room });
+        } else {
             let message =
                 "This server has as many rooms as it can hold. Join one of those in /rooms."
                     .to_owned();
             return Err(RequestError::new("server_full", message));
-        };
-        let gone = self.state.without(room);
-        self.happen(cx, gone);
+        }
         Ok(())
     }
 }

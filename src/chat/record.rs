@@ -24,7 +24,8 @@ pub struct Record {
     pub event: Event,
 }
 
-/// What happened. The state of the chat changes only by applying one.
+/// What happened. The state of the chat changes only by applying one; what somebody says is applied
+/// without one being made ([`State::say`](super::state::State)).
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     Kept(Kept),
@@ -323,6 +324,13 @@ impl Journal {
     pub(super) fn append(&mut self, record: &Record) {
         if self.retains {
             self.group.push(record.clone());
+        }
+    }
+
+    /// The same of one that is made only if it is retained.
+    pub(super) fn append_with(&mut self, record: impl FnOnce() -> Record) {
+        if self.retains {
+            self.group.push(record());
         }
     }
 

@@ -1,5 +1,6 @@
 //! Connections: which user each is, and what is known of it for no longer than it lasts.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::HashMap;
@@ -239,6 +240,7 @@ impl Sessions {
     }
 
     /// How much had been said when a client that is in several rooms typed its last line.
+    #[inline]
     pub fn last_line(&self, client: ClientId) -> Option<u64> {
         self.lines.get(&client).map(|&(at, _)| at)
     }
@@ -320,7 +322,9 @@ impl Sessions {
         if is_alone {
             return self.alone.insert(client);
         }
-        self.alone.remove(&client);
+        if !self.alone.is_empty() {
+            self.alone.remove(&client);
+        }
         false
     }
 }
@@ -329,6 +333,8 @@ impl Sessions {
 #[derive(Debug, Default)]
 pub struct RoomChannels {
     by_room: HashMap<RoomId, ChannelId>,
+    /// The channel that was found last: one message looks for that of its room several times.
+    found: Cell<Option<ChannelId>>,
     /// By channel.
     rooms: Vec<Option<RoomId>>,
     /// By channel: which message of all that were said the last one there was, and the one before.
@@ -340,8 +346,17 @@ pub struct RoomChannels {
 }
 
 impl RoomChannels {
+    #[inline]
     pub fn of(&self, room: RoomId) -> Option<ChannelId> {
-        self.by_room.get(&room).copied()
+        let found = self.found.get();
+        let is_found = found.is_some_and(|channel| self.room(channel) == Some(room));
+        if is_found { found } else { self.look_up(room) }
+    }
+
+    fn look_up(&self, room: RoomId) -> Option<ChannelId> {
+        let channel = self.by_room.get(&room).copied()?;
+        self.found.set(Some(channel));
+        Some(channel)
     }
 
     pub fn room(&self, channel: ChannelId) -> Option<RoomId> {

@@ -12,6 +12,7 @@ pub use exit::Exit;
 pub use listen::Listen;
 pub use monitoring::Monitoring;
 pub use pages::PageTool;
+pub use people::PAGE_URL;
 pub use people::People;
 pub use tools::{Connect, Data, HistoryTool, Tool};
 

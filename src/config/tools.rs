@@ -7,7 +7,6 @@ use clap::builder::{NonEmptyStringValueParser, TypedValueParser};
 use clap::{Args, Subcommand};
 
 use super::pages::PageTool;
-use super::people::PAGE_URL;
 use crate::net::client::{Destination, Trust};
 use crate::store::sqlite::tools::Format;
 use crate::wire::http::public_url::PublicUrl;
@@ -109,10 +108,9 @@ pub enum HistoryTool {
     /// Prints a link that makes an owner of who opens it: once, within 30 minutes, while the
     /// server runs. It takes the place of the last one.
     Owner {
-        /// The URL at which people find the page.
-        #[arg(long, value_name = "URL", default_value = PAGE_URL, env = "CHAT_PUBLIC_URL",
-              hide_env_values = true)]
-        public_url: PublicUrl,
+        /// The URL at which people find the page. By default where the server says that it is.
+        #[arg(long, value_name = "URL", env = "CHAT_PUBLIC_URL", hide_env_values = true)]
+        public_url: Option<PublicUrl>,
         #[command(flatten)]
         data: Data,
     },

@@ -83,7 +83,7 @@ enum Input {
 ///
 /// Invariant: the service knows it only while it is `Open` or `Ending`; from `Closing` on nothing
 /// waits in its inbox. It is on the ready list exactly if its schedule is `Ready`. A message that
-/// waits will be offered again: the schedule is not `Idle` then.
+/// waits will be offered again: the schedule is not `Idle` then, or it is paced.
 #[derive(Debug)]
 pub struct Connection<S> {
     pub(super) stream: S,
@@ -101,6 +101,8 @@ pub struct Connection<S> {
     came_by_tls: bool,
     /// It has asked for something before, so that it is no new connection.
     has_asked: bool,
+    /// What it says has to wait for a moment, and it is read from: somebody types at a terminal.
+    is_paced: bool,
 }
 
 impl<S> Connection<S> {
@@ -117,6 +119,7 @@ impl<S> Connection<S> {
             is_greedy: false,
             came_by_tls: false,
             has_asked: false,
+            is_paced: false,
         }
     }
 
@@ -350,6 +353,22 @@ impl<S> Connection<S> {
     /// It is not read from until it is resumed.
     pub(super) fn wait(&mut self) {
         self.schedule = Schedule::Waiting;
+    }
+
+    /// What it says waits for a moment, while it is read from.
+    pub(super) fn pace(&mut self) {
+        self.is_paced = true;
+    }
+
+    pub(super) fn is_paced(&self) -> bool {
+        self.is_paced
+    }
+
+    /// A moment has come that it waited for. Returns whether it has to be put on the ready list for
+    /// that.
+    pub(super) fn time_has_come(&mut self) -> bool {
+        let was_paced = mem::take(&mut self.is_paced);
+        self.resume() || was_paced && self.make_ready()
     }
 
     // ---- What is known of its input ----

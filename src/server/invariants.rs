@@ -98,7 +98,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             "connection {key} listens, and its wire is no terminal's"
         );
         assert!(
-            !connection.inbox.has_message() || !connection.is_idle(),
+            !connection.inbox.has_message() || !connection.is_idle() || connection.is_paced(),
             "the message of connection {key} is kept and will not be offered again"
         );
     }

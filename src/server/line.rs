@@ -11,7 +11,7 @@ use crate::delivery::encoding::FrameKind;
 use crate::delivery::outbox::{Outbox, SLICES_MAX};
 use crate::ids::ClientId;
 use crate::service::Service;
-use crate::wire::editor::Event;
+use crate::wire::editor::{Editor, Event};
 use crate::wire::line::Line;
 
 /// So many words are shown that one may become.
@@ -23,7 +23,7 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// Does what keys have led to.
     pub(super) fn serve_typed(&mut self, id: ClientId, event: Event) {
         match event {
-            Event::Line { line, shown } => self.offer_typed(id, line, &shown),
+            Event::Line { line, shown } => self.end_line(id, line, &shown),
             Event::Complete => self.complete_word(id),
             Event::Full { bytes_max } => {
                 let told = format!(
@@ -36,18 +36,74 @@ impl<S: Stream, A: Service> Server<S, A> {
         }
     }
 
-    /// A line has been typed: it stays on the screen, and what comes of it below it.
-    fn offer_typed(&mut self, id: ClientId, line: String, shown: &str) {
+    /// A line has been typed. Behind one that flood control holds back it waits as well.
+    fn end_line(&mut self, id: ClientId, line: String, shown: &str) {
         let is_secret = self.service.has_secret(id, &line);
+        let connection = &mut self.connections[id.index()];
+        let is_paced = connection.is_paced();
+        let Some(editor) = connection.wire.editor_mut() else { return };
+        if !is_secret {
+            editor.remember(line.clone());
+        }
+        match is_paced {
+            // What follows a line that asks for a secret is that.
+            true if is_secret => {
+                editor.set_taking_ahead(false);
+                editor.put_ahead(line);
+            }
+            true => editor.put_ahead(line),
+            false => self.offer_typed(id, &line, shown),
+        }
+    }
+
+    /// Offers what was held back: a message, and behind it lines that were typed meanwhile.
+    pub(super) fn offer_held(&mut self, id: ClientId) {
+        if self.connections[id.index()].is_paced() {
+            return;
+        }
+        if let Some((kind, bytes)) = self.connections[id.index()].inbox.take_message() {
+            self.offer(id, kind, &bytes);
+        }
+        while self.is_free(id)
+            && let Some(editor) = self.connections[id.index()].wire.editor_mut()
+            && let Some(line) = editor.take_ahead()
+        {
+            let shown = format!("{}{line}\r\n", self.service.prompt(id));
+            self.offer_typed(id, &line, &shown);
+        }
+    }
+
+    /// Flood control holds a line back: whether somebody goes on typing meanwhile, at a terminal
+    /// whose line is edited here. Not where a secret may come next.
+    pub(super) fn edits_meanwhile(&mut self, id: ClientId) -> bool {
+        let Connection { inbox, wire, .. } = &mut self.connections[id.index()];
+        let held = inbox.message().and_then(|line| std::str::from_utf8(line).ok());
+        let Some(editor) = wire.editor_mut() else { return false };
+        let mut lines = held.into_iter().chain(editor.ahead());
+        let is_public = held.is_some() && !lines.any(|line| self.service.has_secret(id, line));
+        drop(lines);
+        editor.set_taking_ahead(is_public);
+        is_public && editor.takes_ahead()
+    }
+
+    /// Whether what has come is looked at: it is served, or typed ahead of what is.
+    pub(super) fn takes_input(&self, id: ClientId) -> bool {
+        let connection = &self.connections[id.index()];
+        let edits_ahead = connection.is_open()
+            && connection.is_paced()
+            && !connection.is_waiting()
+            && connection.wire.editor().is_some_and(Editor::takes_ahead);
+        edits_ahead || self.is_free(id)
+    }
+
+    /// A line has been typed: it stays on the screen, and what comes of it below it.
+    fn offer_typed(&mut self, id: ClientId, line: &str, shown: &str) {
         let Some(editor) = self.connections[id.index()].wire.editor_mut() else { return };
         // With nothing queued before it, it is written with what takes the line off the screen: so
         // the service sees that this terminal has all that was said before.
         match self.out.outbox(id).is_none() && !editor.is_behind() {
             true => editor.push(shown),
             false => self.out.append(id, shown.as_bytes()),
-        }
-        if !is_secret {
-            editor.remember(line.clone());
         }
         self.offer_line(id, line.as_bytes());
     }

@@ -179,6 +179,8 @@ impl<S: Stream, A: Service> Server<S, A> {
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            // What it has said is served first.
+            Err(_) if self.connections[id.index()].is_paced() => {}
             Err(_) if self.connections[id.index()].error_is_end() => self.serve_end(id),
             Err(_) if self.service.waits_to_close(id).is_some() => {
                 self.break_off(id);
@@ -244,7 +246,10 @@ impl<S: Stream, A: Service> Server<S, A> {
     }
 
     pub(super) fn wait(&mut self, id: ClientId, until: Wait) {
-        self.connections[id.index()].wait();
+        match until {
+            Wait::Time(_) if self.edits_meanwhile(id) => self.connections[id.index()].pace(),
+            _ => self.connections[id.index()].wait(),
+        }
         match until {
             Wait::Time(at) => self.timers.push(at, id, Due::Resume),
             Wait::Others => self.ready.push_heavy(id),
@@ -258,9 +263,9 @@ impl<S: Stream, A: Service> Server<S, A> {
     }
 
     /// Whether a connection may be served: it is neither closing nor waiting.
-    fn is_free(&self, id: ClientId) -> bool {
+    pub(super) fn is_free(&self, id: ClientId) -> bool {
         let connection = &self.connections[id.index()];
-        connection.is_served() && !connection.is_waiting()
+        connection.is_served() && !connection.is_waiting() && !connection.is_paced()
     }
 
     /// Whether enough has been served of the connection whose turn it is: the others come first.
@@ -300,10 +305,8 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// Serves what could not be served before; `true` if the connection is free to be read from
     /// now.
     fn serve_inbox(&mut self, id: ClientId) -> bool {
-        if let Some((kind, bytes)) = self.connections[id.index()].inbox.take_message() {
-            self.offer(id, kind, &bytes);
-        }
-        if self.is_free(id) && !self.connections[id.index()].inbox.is_empty() {
+        self.offer_held(id);
+        if self.takes_input(id) && !self.connections[id.index()].inbox.is_empty() {
             if let Some(until) = self.waits(id) {
                 self.wait(id, until);
                 return false;
@@ -312,7 +315,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             let used = self.serve(id, &mut bytes);
             self.connections[id.index()].inbox.put_back(bytes, used, self.out.account());
         }
-        self.is_free(id) && self.connections[id.index()].is_idle()
+        self.takes_input(id) && self.connections[id.index()].is_idle()
     }
 
     /// Serves what is left of a connection whose input has ended: at last the line that has no
@@ -348,7 +351,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         let mut used = 0;
         // What goes back to it from where it stands, in front of what is still to be served.
         let mut echo = 0..0;
-        while self.is_free(id) {
+        while self.takes_input(id) {
             // With so much unsent, this client is behind.
             if echo.len() >= self.settings.limits.delivery.outbox_mark_bytes {
                 self.send_echo(id, &input[mem::take(&mut echo)]);
@@ -388,27 +391,26 @@ impl<S: Stream, A: Service> Server<S, A> {
         at: usize,
         echo: &mut Range<usize>,
     ) -> Option<usize> {
-        let now = self.out.now().ms;
         let connection = &mut self.connections[id.index()];
-        let peer = connection.peer();
-        let address = input.as_ptr().addr();
+        let (address, input_bytes) = (input.as_ptr().addr(), input.len() - at);
         let (before, rest) = input.split_at_mut(at);
-        let input_bytes = rest.len();
-        let (step, used) = connection.wire.decode(rest, &mut self.wires, now);
-        if self.service.only_echoes() && !matches!(step, Step::NeedMore) {
-            if let Some((kind, content)) = echo::content_at(&step, address, at + used)
+        // Not taken apart: a step would be moved for that, and waited for.
+        let decoded = connection.wire.decode(rest, &mut self.wires, self.out.now().ms);
+        let used = decoded.1;
+        if self.service.only_echoes() && !matches!(decoded.0, Step::NeedMore) {
+            if let Some((kind, content)) = echo::content_at(&decoded.0, address, at + used)
                 && connection.is_known_to_service()
                 && self.out.may_echo_in_place(id)
             {
-                drop(step);
+                drop(decoded);
                 self.echo_in_place(id, kind, input, echo, content);
                 return Some(used);
             }
             self.out.queue_echo(id, &before[mem::take(echo)]);
         }
-        let message = match step {
-            Step::Text(bytes) => Incoming { peer, kind: FrameKind::Text, bytes },
-            Step::Binary(bytes) => Incoming { peer, kind: FrameKind::Binary, bytes },
+        let (kind, bytes) = match decoded.0 {
+            Step::Text(bytes) => (FrameKind::Text, bytes),
+            Step::Binary(bytes) => (FrameKind::Binary, bytes),
             Step::Line(line) => {
                 self.offer_line(id, line);
                 return Some(used);
@@ -436,7 +438,8 @@ impl<S: Stream, A: Service> Server<S, A> {
                 return None;
             }
         };
-        self.visit.served_bytes += message.bytes.len();
+        self.visit.served_bytes += bytes.len();
+        let message = Incoming { peer: connection.peer(), kind, bytes };
         let outcome = offer(&mut self.service, &mut self.out, connection, id, message);
         self.conclude(id, outcome);
         Some(used)

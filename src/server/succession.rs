@@ -170,7 +170,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         let connection = &connections[id.index()];
         let Some(known) = connection.known() else { return Ok(None) };
         let service = service.succession().and_then(|it| it.snapshot_of(id, out));
-        let waiting = connection.inbox.message();
+        let waiting = connection.inbox.waiting();
         Ok(Some(ConnectionSnapshot {
             serial: id.serial,
             peer: known.peer.into(),

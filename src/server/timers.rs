@@ -127,7 +127,7 @@ impl<S: Stream, A: Service> Server<S, A> {
                 }
             }
             Due::Resume => {
-                if self.connections[id.index()].resume() {
+                if self.connections[id.index()].time_has_come() {
                     self.ready.push(id);
                 }
             }

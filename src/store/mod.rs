@@ -294,10 +294,14 @@ pub struct Expired {
 }
 
 /// Whether changes can be recorded now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Space {
+    #[default]
     Free,
-    /// The disk is full, or the store has reached its size: nothing is to be recorded.
+    /// Hardly any is left, or the store has reached its size: only what keeps order is recorded,
+    /// which is small.
+    Short,
+    /// Nothing is to be recorded.
     Full,
 }
 

@@ -113,7 +113,12 @@ impl Line {
             }
             Ok(None) if self.is_left(input, shared) => {
                 self.scanned = 0;
-                (Step::Control(keys::HOW_TO_LEAVE.to_vec()), input.len())
+                // Who is asked for a secret takes that back, as with an empty line.
+                let step = match self.is_hiding() {
+                    true => Step::Line(b""),
+                    false => Step::Control(keys::HOW_TO_LEAVE.to_vec()),
+                };
+                (step, input.len())
             }
             Ok(None) => (Step::NeedMore, 0),
             Err(error) => (Step::Close(CloseReason::TooLong(error)), 0),
@@ -160,8 +165,9 @@ impl Line {
         shared.payload == Payload::Text && !self.has_spoken
     }
 
+    #[inline]
     fn read<'i, 's>(&mut self, line: &'i mut [u8], shared: &Shared) -> Step<'i, 's> {
-        if self.is_left(line, shared) {
+        if !self.is_hiding() && self.is_left(line, shared) {
             return Step::Control(keys::HOW_TO_LEAVE.to_vec());
         }
         let length = self.edit(line);
@@ -248,13 +254,16 @@ impl Line {
     /// Judges one line after the other: they are text but for the first one that is not empty,
     /// which `judge` tells.
     pub fn judge(&mut self, line: &[u8], judge: impl FnOnce(&[u8]) -> FirstLine) -> FirstLine {
+        // Nearly every line comes after the first one, and needs no look.
+        if self.first == First::Seen {
+            return FirstLine::Text;
+        }
         let is_empty = line.trim_ascii().is_empty();
         match self.first {
-            First::Seen => return FirstLine::Text,
             First::Awaited if is_empty => return FirstLine::Text,
             // A head goes on, or has come to its end.
             First::Doubted if is_empty || is_header_field(line) => return FirstLine::Request,
-            First::Awaited | First::Doubted => {}
+            First::Awaited | First::Doubted | First::Seen => {}
         }
         let was_doubted = self.first == First::Doubted;
         self.first = First::Seen;

@@ -5,7 +5,7 @@ use memchr::memchr;
 use serde::{Deserialize, Serialize};
 
 use super::editor::Editor;
-use super::keys::{BACKSPACE, HOW_TO_LEAVE, KILL};
+use super::keys::{BACKSPACE, HOW_TO_LEAVE, INTERRUPT, KILL};
 use super::line::LineMode;
 use super::terminal::{DO, DONT, IAC, TIMING_MARK, Terminal, WILL, WONT};
 
@@ -105,6 +105,7 @@ impl Telnet {
             (State::Command, _) if mode == LineMode::Raw => (State::Data, None),
             (State::Command, EC) => (State::Data, Some(BACKSPACE)),
             (State::Command, EL) => (State::Data, Some(KILL)),
+            (State::Command, IP | ABORT) if self.is_hiding() => (State::Data, Some(INTERRUPT)),
             (State::Command, IP | EOF | SUSP | ABORT) => {
                 self.was_interrupted = true;
                 replies.extend_from_slice(HOW_TO_LEAVE);

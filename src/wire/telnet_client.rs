@@ -8,7 +8,9 @@ use memchr::memchr;
 use super::agreement::Agreement;
 use super::editor::Size;
 use super::telnet::{SB, SE, State};
-use super::terminal::{DO, DONT, ECHO, IAC, SUPPRESS_GO_AHEAD, WILL, WINDOW_SIZE, WONT};
+use super::terminal::{
+    DO, DONT, ECHO, IAC, SUPPRESS_GO_AHEAD, TIMING_MARK, WILL, WINDOW_SIZE, WONT,
+};
 
 /// What has been agreed on with a server.
 #[derive(Debug, Default)]
@@ -36,6 +38,12 @@ impl TelnetClient {
         say(ECHO, client.echo.set(true), out);
         say(SUPPRESS_GO_AHEAD, client.go_ahead.set(true), out);
         client
+    }
+
+    /// Appends to all that a pipe has said what every server of ours answers, whatever it has to say to
+    /// the rest: so it is known that one has heard it.
+    pub fn end_pipe(out: &mut Vec<u8>) {
+        out.extend_from_slice(&[IAC, DO, TIMING_MARK]);
     }
 
     /// Whether the server shows what is typed: it is to be sent each key, and the terminal to show

@@ -113,7 +113,10 @@ impl Terminal {
     }
 
     pub fn drop_ended_editor(&mut self) {
-        self.editor.take_if(|editor| editor.has_ended() && editor.unsent().is_empty());
+        let is_done = |editor: &mut Box<Editor>| {
+            editor.has_ended() && editor.unsent().is_empty() && editor.ahead().next().is_none()
+        };
+        self.editor.take_if(is_done);
     }
 
     pub fn editor(&self) -> Option<&Editor> {

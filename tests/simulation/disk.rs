@@ -148,7 +148,7 @@ struct Inner {
     told: GroupId,
     /// The groups after the durable one are no more, and the chat has not heard of it.
     is_lost: bool,
-    is_full: bool,
+    space: Space,
     is_unreadable: bool,
     /// How long a group takes to become durable; 0: it is at once.
     latency_ms: u64,
@@ -270,7 +270,11 @@ impl Disk {
     }
 
     pub fn set_full(&self, is_full: bool) {
-        self.inner().is_full = is_full;
+        self.set_space(if is_full { Space::Short } else { Space::Free });
+    }
+
+    pub fn set_space(&self, space: Space) {
+        self.inner().space = space;
     }
 
     pub fn set_unreadable(&self, is_unreadable: bool) {
@@ -278,7 +282,7 @@ impl Disk {
     }
 
     pub fn is_full(&self) -> bool {
-        self.inner().is_full
+        self.inner().space != Space::Free
     }
 
     /// Time goes on. Whether something has become durable, or never will.
@@ -510,7 +514,7 @@ impl Store for Handle {
     }
 
     fn space(&self) -> Space {
-        if self.inner().is_full { Space::Full } else { Space::Free }
+        self.inner().space
     }
 
     fn release(&mut self) -> Result<(), StoreError> {

@@ -67,7 +67,7 @@ pub struct Wire {
     shakes_hands: bool,
     pub established_at: Option<u64>,
     /// Written by the server, and not passed on to its kernel.
-    buffer: VecDeque<u8>,
+    pub buffer: VecDeque<u8>,
     /// Written by the server and not read by the client.
     pub downlink: VecDeque<u8>,
     /// What both kernels hold on the way down, in bytes.

@@ -456,6 +456,7 @@ impl<'a> Line<'a> {
         Line { id, time, name, text, me, hook, account, ignored: true, deleted: false }
     }
 
+    #[inline]
     pub fn new(id: u64, message: &'a Message) -> Line<'a> {
         Line {
             id,

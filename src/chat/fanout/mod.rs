@@ -2,13 +2,14 @@
 
 mod deletions;
 mod rooms;
+mod said;
 
 pub(super) use deletions::Deletion;
 
 use log::info;
 
-use super::{Chat, LOBBY};
-use crate::chat::dialect::reply::{Line, Reply};
+use super::Chat;
+use crate::chat::dialect::reply::Reply;
 use crate::chat::dialect::{self, Dialect, render};
 use crate::chat::handlers::Context;
 use crate::chat::ids::{RoomId, UserId};
@@ -25,20 +26,29 @@ impl Chat {
     /// Something happens, and what follows from it: one after the other, each is told, recorded
     /// and applied.
     pub(super) fn happen(&mut self, cx: &mut Context<'_>, event: impl Into<Event>) {
-        let mut next = Some(event.into());
-        // The room in which something happened from which more can follow.
-        let mut changed = None;
-        while let Some(event) = next {
-            if let Event::Kept(Kept::Said { room, .. })
-            | Event::Kept(Kept::Room(RoomChange::Removed { room, .. }))
-            | Event::Presence(Presence::Left { room, .. }) = event
-            {
-                changed = Some(room);
-            } else if let Event::Cached(Cached::Loaded(room)) = &event {
-                changed = Some(room.room);
+        let event = match event.into() {
+            Event::Kept(Kept::Said { room, id, message, key }) => {
+                return self.happen_said(cx, room, id, message, key.as_deref());
             }
+            event => event,
+        };
+        // The room in which something happened from which more can follow: what makes place does not.
+        let changed = match &event {
+            Event::Kept(Kept::Room(RoomChange::Removed { room, .. }))
+            | Event::Presence(Presence::Left { room, .. }) => Some(*room),
+            Event::Cached(Cached::Loaded(room)) => Some(room.room),
+            _ => None,
+        };
+        self.record(cx, event);
+        if let Some(room) = changed {
+            self.make_place(cx, room);
+        }
+    }
+
+    /// What follows from what happened in a room.
+    fn make_place(&mut self, cx: &mut Context<'_>, room: RoomId) {
+        while let Some(event) = self.state.consequence(room) {
             self.record(cx, event);
-            next = changed.and_then(|room| self.state.consequence(room));
         }
     }
 
@@ -57,12 +67,6 @@ impl Chat {
                 self.close_room(room, record, cx.out);
             }
             Event::Cached(Cached::Loaded(_)) => self.state.apply(record),
-            Event::Kept(Kept::Said { room, id, .. }) => {
-                self.apply_said(cx, record, room, id);
-                self.replays.remove_room(room);
-                self.notice_alone(cx, room);
-                self.notice_elsewhere(cx, room);
-            }
             Event::Kept(Kept::MessageDeleted { room, id }) => {
                 self.state.apply(record);
                 self.replays.remove_room(room);
@@ -86,8 +90,10 @@ impl Chat {
                 self.replays.clear();
             }
             Event::Kept(Kept::Room(_)) => self.apply_room_change(record, cx.out),
+            // What is said happens by itself: `happen_said`.
             Event::Kept(
-                Kept::AccountMade { .. }
+                Kept::Said { .. }
+                | Kept::AccountMade { .. }
                 | Kept::BotMade { .. }
                 | Kept::PasswordSet { .. }
                 | Kept::RoleSet { .. }
@@ -243,9 +249,6 @@ impl Chat {
     fn publish(&mut self, cx: &mut Context<'_>, record: &Record) {
         let time = record.unix_ms;
         match &record.event {
-            Event::Kept(Kept::Said { room, id, message, .. }) => {
-                self.publish_said(cx, *room, *id, message);
-            }
             Event::Kept(Kept::TopicSet { room, topic }) => {
                 self.publish_topic(cx, *room, topic, time);
             }
@@ -267,7 +270,8 @@ impl Chat {
             Event::Kept(Kept::AccountMade { name, .. }) => self.publish_renamed(cx, name, time),
             Event::Kept(Kept::Room(change)) => self.publish_room_change(cx, change, time),
             Event::Kept(
-                Kept::Opened { .. }
+                Kept::Said { .. }
+                | Kept::Opened { .. }
                 | Kept::Closed { .. }
                 | Kept::MessageDeleted { .. }
                 | Kept::HistoryCut { .. }
@@ -315,37 +319,6 @@ impl Chat {
                 cx.out.replace_last(channel, member, &[]);
             }
             told.push(channel);
-        }
-    }
-
-    /// The path of every message: no allocation and no formatting per member, and one rendering per
-    /// encoding.
-    fn publish_said(
-        &mut self,
-        cx: &mut Context<'_>,
-        id: RoomId,
-        message_id: u64,
-        message: &Message,
-    ) {
-        let Some((room, channel)) = self.room_and_channel(id) else {
-            return self.publish_between(cx, id, message_id, message);
-        };
-        let (name, line) = (room.name.as_str(), Line::new(message_id, message));
-        // A program knows its own message by the reference.
-        let own = match cx.reference {
-            None if cx.user == UserId::SERVER => None,
-            None if dialect::echoes_sender(cx.out.encoding(cx.client)) => None,
-            None => Some(Vec::new()),
-            reference => Some(cx.encode(&Reply::Said { room: name, line, reference })),
-        };
-        let said = Reply::Said { room: name, line, reference: None };
-        cx.publish(channel, own.as_deref(), &said);
-        self.hide_last(cx, id, channel, Some((name, line)));
-        if let Some(listeners) = self.channels.listeners
-            && cx.out.members(listeners).next().is_some()
-            && name == LOBBY
-        {
-            cx.publish(listeners, None, &said);
         }
     }
 
@@ -470,21 +443,6 @@ impl Chat {
             if Dialect::from(cx.out.encoding(other).dialect) == Dialect::Text {
                 self.preferences.set_told_by(other, sender);
             }
-        }
-    }
-
-    /// Those who speak where nobody else is are told so once.
-    fn notice_alone(&mut self, cx: &mut Context<'_>, id: RoomId) {
-        let room = self.state.rooms().get(id).filter(|room| room.between().is_none());
-        let Some(room) = room else { return };
-        if cx.user == UserId::SERVER {
-            return;
-        }
-        if self.sessions.needs_alone_notice(cx.client, room.member_count() <= 1) {
-            let name = room.name.as_str();
-            cx.notice(format_args!(
-                "* Nobody else is in {name} now. Whoever joins will see what you said."
-            ));
         }
     }
 

@@ -8,6 +8,7 @@ use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::Name;
 use crate::chat::record::RoomChange;
 use crate::chat::request::{RequestError, RoomRequest, SettingsChange};
+use crate::chat::state::accounts::Role;
 use crate::chat::state::rooms::Room;
 use crate::chat::state::rooms::rules::{
     Entry, Invites, MemberRecord, NewcomersSee, OPEN, Posting, RoomRole, RoomSettings,
@@ -104,6 +105,11 @@ impl Chat {
                 (role >= RoomRole::Moderator, "the owner and moderators")
             }
             RoomAccess::Owner => (role == RoomRole::Owner, "the owner"),
+            RoomAccess::Remover => {
+                let is_server_owner = self.state.accounts().role(user) == Role::Owner;
+                let is_hidden = settings.entry == Entry::Invited;
+                (role == RoomRole::Owner || is_server_owner && !is_hidden, "the owner")
+            }
         }
     }
 
@@ -301,6 +307,17 @@ impl Chat {
         let may_return = role != RoomRole::Member || record.may_return;
         let record = MemberRecord { role, may_return, removed_until: None, ..record };
         self.happen(cx, RoomChange::Recorded { room, user, record });
+        self.publish_role(cx, room, user, role);
+    }
+
+    /// Those in a room are told what somebody may do there now.
+    pub(super) fn publish_role(
+        &self,
+        cx: &mut Context<'_>,
+        room: RoomId,
+        user: UserId,
+        role: RoomRole,
+    ) {
         let Some((here, channel)) = self.room_and_channel(room) else { return };
         let (name, by, time) = (self.shown_name(user), self.shown_name(cx.user), cx.unix_ms());
         let (room, role) = (here.name.as_str(), role.as_str());

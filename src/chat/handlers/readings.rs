@@ -14,6 +14,7 @@ use crate::chat::reading::unreadable;
 use crate::chat::record::{ReadingChange, Record};
 use crate::chat::request::{ReadingRequest, RequestError};
 use crate::chat::state::Unread;
+use crate::chat::state::history::Message;
 use crate::chat::state::readings::{Level, Mentioned};
 use crate::chat::state::rooms::Room;
 
@@ -263,11 +264,12 @@ impl Chat {
     pub(in crate::chat) fn apply_said(
         &mut self,
         cx: &Context<'_>,
-        record: Record,
         room: RoomId,
         id: u64,
+        message: Message,
+        key: Option<&str>,
     ) {
-        self.state.apply(record);
+        self.state.say(cx.user, room, id, message, key, cx.unix_ms());
         if self.state.accounts().is_empty() {
             return;
         }
@@ -312,8 +314,10 @@ impl Chat {
     /// Somebody types a line: at a terminal, all that was written to it before has been read.
     pub(in crate::chat) fn read_by_typing(&mut self, cx: &mut Context<'_>) {
         let is_terminal = cx.dialect() == Dialect::Text;
-        let has_all = cx.out.outbox(cx.client).is_none();
-        if !self.state.accounts().contains(cx.user) || !is_terminal || !has_all {
+        if !is_terminal
+            || !self.state.accounts().contains(cx.user)
+            || cx.out.outbox(cx.client).is_some()
+        {
             return;
         }
         let Chat { state, channels, written, .. } = self;

@@ -10,6 +10,7 @@ use crate::chat::request::RequestError;
 use crate::chat::state::rooms::Room;
 use crate::chat::state::rooms::rules::{MemberRecord, RoomRole, RoomRules};
 use crate::chat::{Chat, LOBBY};
+use crate::ids::ClientId;
 
 /// A room has at most so many names that lead to it, without its own.
 const FORMER_MAX: usize = 3;
@@ -115,6 +116,7 @@ impl Chat {
                     let record = self.state.member_record(user, room);
                     let record = MemberRecord { role: RoomRole::Owner, may_return: true, ..record };
                     self.happen(cx, RoomChange::Recorded { room, user, record });
+                    self.tell_heir(cx, room, user);
                 }
                 None if here.member_count() == 0 && !is_of_use => {
                     self.happen(cx, RoomChange::Deleted { room });
@@ -123,6 +125,21 @@ impl Chat {
                 None => {}
             }
         }
+    }
+
+    /// Who owns a room from now on is told so, in the room or not, and with it all who are there.
+    fn tell_heir(&mut self, cx: &mut Context<'_>, id: RoomId, heir: UserId) {
+        let role = RoomRole::Owner;
+        self.publish_role(cx, id, heir, role);
+        let Some(here) = self.state.rooms().get(id) else { return };
+        let (room, name, role) = (here.name.as_str(), self.shown_name(heir), role.as_str());
+        let act = self.sentence(cx.user, room, Act::Role { name, role });
+        if !self.state.is_member(heir, id) {
+            let (by, time) = (self.shown_name(cx.user), cx.unix_ms());
+            let devices: Vec<ClientId> = self.clients_of(heir).collect();
+            self.tell_devices(cx, &devices, &Reply::Role { room, name, role, by, time });
+        }
+        self.log_act_in(cx, id, &act);
     }
 
     fn heir(&self, owner: UserId, room: &Room) -> Option<UserId> {

@@ -14,6 +14,7 @@ use crate::chat::state::history::{Message, MessageKind};
 use crate::chat::state::keys::{First, Scope};
 use crate::chat::state::rooms::Room;
 use crate::chat::state::rooms::rules::{Posting, RoomRole};
+use crate::chat::text;
 
 impl Chat {
     pub(super) fn say(
@@ -25,6 +26,25 @@ impl Chat {
         key: Option<&str>,
     ) -> Done {
         let (room, text) = self.to_say(cx, room, text)?;
+        self.say_in(cx, room, &text, kind, key)
+    }
+
+    /// The same to a room that was found to be the one meant.
+    pub(in crate::chat) fn say_in_found(
+        &mut self,
+        cx: &mut Context<'_>,
+        room: RoomId,
+        text: &str,
+        kind: MessageKind,
+        key: Option<&str>,
+    ) -> Done {
+        // One look at it in place of four.
+        if text::is_plain(text) {
+            self.check_is_no_login(cx, text)?;
+            return self.say_in(cx, room, text, kind, key);
+        }
+        self.check_public(cx, text)?;
+        let text = shown_lines(cx, text)?;
         self.say_in(cx, room, &text, kind, key)
     }
 
@@ -72,7 +92,7 @@ impl Chat {
         let message = message.expect("names are far shorter than 65,535 bytes");
         let message = message.by(self.state.account(cx.user));
         let id = here.history.next_id();
-        self.happen(cx, Kept::Said { room, id, message, key: key.map(Box::from) });
+        self.happen_said(cx, room, id, message, key);
         // Of guests nothing is kept, hardly any terminal rings, and hardly anybody is away.
         let accounts = self.state.accounts();
         if !accounts.is_empty() || self.preferences.any_rings() || !self.sessions.aways.is_empty() {

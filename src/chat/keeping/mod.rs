@@ -95,8 +95,9 @@ impl Keeping {
         self.store.write_metrics(out);
     }
 
+    /// Whether nothing is recorded that can wait.
     pub fn is_full(&self) -> bool {
-        self.store.space() == Space::Full
+        self.store.space() != Space::Free
     }
 
     /// Whether there is something to hand over.
@@ -139,15 +140,22 @@ impl Keeping {
     }
 
     /// Whether a request of this client may be recorded now, or what it has to wait for.
+    /// `keeps_order`: see [`Request::keeps_order`](crate::chat::request::Request::keeps_order).
     ///
     /// # Errors
     /// There is no room, or it has waited for long enough.
     pub fn may_record(
         &mut self,
         client: ClientId,
+        keeps_order: bool,
         out: &Delivery,
     ) -> Result<Option<Wait>, RequestError> {
-        if self.is_full() {
+        let has_space = match self.store.space() {
+            Space::Free => true,
+            Space::Short => keeps_order,
+            Space::Full => false,
+        };
+        if !has_space {
             return Err(disk_full());
         }
         if !out.is_store_behind() {
@@ -271,24 +279,10 @@ impl Chat {
     pub(super) fn note_changes(&mut self, record: &Record, out: &mut Delivery) {
         let Some(keeping) = &mut self.keeping else { return };
         let rooms = self.state.rooms();
-        let mut note = |room: RoomId, change: Change| {
-            if let Some(room) = rooms.get(room).filter(|room| room.kept_from().is_none()) {
-                keeping.add(opened(room), out);
-                for account in room.between().into_iter().flat_map(Pair::accounts) {
-                    if let Some(begun) = readings::begun(&self.state, account, room.id) {
-                        keeping.add(begun, out);
-                    }
-                }
-            }
-            keeping.add(change, out);
-        };
         match &record.event {
-            Event::Kept(Kept::Said { room, id, message, key }) => {
-                let message = stored(*id, message);
-                note(*room, Change::Said { room: room.get(), message, key: key.clone() });
-            }
             Event::Kept(Kept::TopicSet { room, topic }) => {
-                note(*room, Change::TopicSet { room: room.get(), topic: topic.clone() });
+                let change = Change::TopicSet { room: room.get(), topic: topic.clone() };
+                self.note_in_room(*room, change, out);
             }
             Event::Kept(Kept::Closed { room }) => {
                 if rooms.get(*room).is_some_and(|room| room.kept_from().is_some()) {
@@ -296,12 +290,18 @@ impl Chat {
                 }
             }
             Event::Kept(Kept::MessageDeleted { room, id }) => {
-                note(*room, Change::Deleted { room: room.get(), id: *id });
+                self.note_in_room(*room, Change::Deleted { room: room.get(), id: *id }, out);
             }
             Event::Presence(Presence::Connected { guests, .. }) => {
                 keeping.note_guests(*guests, out);
             }
-            Event::Kept(Kept::Opened { .. } | Kept::HistoryCut { .. } | Kept::Direct { .. })
+            // What is said is noted by itself.
+            Event::Kept(
+                Kept::Said { .. }
+                | Kept::Opened { .. }
+                | Kept::HistoryCut { .. }
+                | Kept::Direct { .. },
+            )
             | Event::Cached(_) => {}
             Event::Presence(
                 Presence::Joined { .. }
@@ -326,6 +326,35 @@ impl Chat {
                 | Kept::Reading(_),
             ) => self.note_people(record, out),
         }
+    }
+
+    /// The same of what is said.
+    pub(super) fn note_said(
+        &mut self,
+        room: RoomId,
+        id: u64,
+        message: &Message,
+        key: Option<&str>,
+        out: &mut Delivery,
+    ) {
+        if self.keeping.is_some() {
+            let (message, key) = (stored(id, message), key.map(Box::from));
+            self.note_in_room(room, Change::Said { room: room.get(), message, key }, out);
+        }
+    }
+
+    fn note_in_room(&mut self, room: RoomId, change: Change, out: &mut Delivery) {
+        let Some(keeping) = &mut self.keeping else { return };
+        let here = self.state.rooms().get(room);
+        if let Some(room) = here.filter(|room| room.kept_from().is_none()) {
+            keeping.add(opened(room), out);
+            for account in room.between().into_iter().flat_map(Pair::accounts) {
+                if let Some(begun) = readings::begun(&self.state, account, room.id) {
+                    keeping.add(begun, out);
+                }
+            }
+        }
+        keeping.add(change, out);
     }
 
     /// The same of people: of guests, their tokens are kept.

@@ -183,6 +183,32 @@ impl Request<'_> {
         }
     }
 
+    /// Whether it is recorded while hardly any space is left: people have to be able to end what
+    /// fills the disk, and to go. It takes little, and some of it makes room.
+    pub fn keeps_order(&self) -> bool {
+        match self {
+            Request::Leave { .. } => true,
+            Request::Order(request) => matches!(
+                request,
+                OrderRequest::Ban { .. }
+                    | OrderRequest::Unban { .. }
+                    | OrderRequest::Mute { .. }
+                    | OrderRequest::Unmute { .. }
+                    | OrderRequest::DeleteMessage { .. }
+            ),
+            Request::Room(request) => {
+                matches!(request, RoomRequest::Kick { .. } | RoomRequest::Delete { .. })
+            }
+            Request::Account(request) => matches!(
+                request,
+                AccountRequest::Logout
+                    | AccountRequest::EndSession { .. }
+                    | AccountRequest::Uninvite { .. }
+            ),
+            _ => false,
+        }
+    }
+
     /// Whether it changes what is kept, of guests as well. A direct message does if both have accounts.
     pub fn records(&self) -> bool {
         match self {

@@ -129,9 +129,10 @@ impl<'a> From<OrderRequest<'a>> for Request<'a> {
 
 pub const MUTE: CommandSpec = CommandSpec {
     name: "mute",
-    arguments: "NAME [MINUTES] [REASON]",
+    arguments: "NAME [TIME] [REASON]",
     help: "let somebody say nothing in this room any more",
-    details: "They go on hearing what is said. Without minutes it holds until /unmute.",
+    details: "They go on hearing what is said. TIME is 90m, 2h or 7d, or minutes; without it, it \
+              holds until /unmute.",
     parse: |arguments| {
         let (name, minutes, reason) = sentence(arguments)?;
         Some(OrderRequest::Mute { room: None, name: name.into(), minutes, reason }.into())
@@ -215,11 +216,12 @@ pub const DELETE: CommandSpec = CommandSpec {
 
 pub const BAN: CommandSpec = CommandSpec {
     name: "ban",
-    arguments: "WHOM [MINUTES] [REASON]",
+    arguments: "WHOM [TIME] [REASON]",
     help: "let an account, an address or where a guest comes from not be here any more",
     details: "WHOM is a name or an address; a guest's name stands for its address. Their \
-              connections end at once. Without minutes it holds until /unban. Of IPv6 the network \
-              of 64 bits is banned. Admins and owners can, for members; owners for all.",
+              connections end at once. TIME is 90m, 2h or 7d, or minutes; without it, it holds until \
+              /unban. Of IPv6 the network of 64 bits is banned. Admins and owners can, for members; \
+              owners for all.",
     parse: |arguments| {
         let (whom, minutes, reason) = sentence(arguments)?;
         Some(OrderRequest::Ban { whom: Whom::typed(whom), minutes, reason }.into())

@@ -31,6 +31,7 @@ use crate::chat::record::{
 };
 use crate::chat::state::accounts::{Account, Accounts, Reserved};
 use crate::chat::state::guests::GuestTokens;
+use crate::chat::state::history::Message;
 use crate::chat::state::hooks::Hooks;
 use crate::chat::state::keys::{First, Keys, Scope};
 use crate::chat::state::order::{Order, OrderChange};
@@ -188,7 +189,7 @@ impl State {
 
     pub fn is_member(&self, user: UserId, room: RoomId) -> bool {
         let slot = self.rooms.slot(room);
-        slot.is_some_and(|slot| self.users.memberships(user).any(|held| held.room == slot))
+        slot.is_some_and(|slot| self.users.is_member(user, slot))
     }
 
     /// The rooms that a user is in, in an order that stays for as long as it neither joins nor
@@ -236,17 +237,7 @@ impl State {
             }
             Kept::TopicSet { room, topic } => self.rooms.set_topic(room, topic),
             Kept::Said { room, id, message, key } => {
-                if let Some(key) = key {
-                    let first = First { id, unix_ms };
-                    self.keys.insert(Scope::Room(room), message.account(), &key, first);
-                }
-                if message.account().is_none() && by != UserId::SERVER {
-                    self.guest_words.add(by, room, id);
-                }
-                self.rooms.say(room, id, message);
-                if !self.accounts.is_empty() {
-                    self.readings.advance(by, room, id);
-                }
+                self.say(by, room, id, message, key.as_deref(), unix_ms);
             }
             Kept::MessageDeleted { room, id } => self.delete_message(room, id),
             Kept::HistoryCut { room, messages_kept } => self.rooms.cut(room, messages_kept),
@@ -280,6 +271,29 @@ impl State {
             Kept::Room(change) => self.apply_to_room(change, unix_ms),
             Kept::Guest(change) => self.apply_of_guest(by, change, unix_ms),
             Kept::Reading(change) => self.apply_reading(by, change),
+        }
+    }
+
+    /// What [`State::apply`] does with what somebody has said, without a record of it.
+    pub(in crate::chat) fn say(
+        &mut self,
+        by: UserId,
+        room: RoomId,
+        id: u64,
+        message: Message,
+        key: Option<&str>,
+        unix_ms: u64,
+    ) {
+        if let Some(key) = key {
+            let first = First { id, unix_ms };
+            self.keys.insert(Scope::Room(room), message.account(), key, first);
+        }
+        if message.account().is_none() && by != UserId::SERVER {
+            self.guest_words.add(by, room, id);
+        }
+        self.rooms.say(room, id, message);
+        if !self.accounts.is_empty() {
+            self.readings.advance(by, room, id);
         }
     }
 

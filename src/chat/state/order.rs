@@ -196,11 +196,15 @@ impl Order {
         self.ignored.get(&user).into_iter().flatten().copied()
     }
 
-    /// Who ignores somebody. Asked for each message: hardly anybody is ignored.
+    /// Whether anybody ignores anybody. Asked for each message.
     #[inline]
+    pub fn has_ignored(&self) -> bool {
+        !self.ignoring.is_empty()
+    }
+
+    /// Who ignores somebody.
     pub fn ignoring(&self, user: UserId) -> impl Iterator<Item = UserId> {
-        let found = if self.ignoring.is_empty() { None } else { self.ignoring.get(&user) };
-        found.into_iter().flatten().copied()
+        self.ignoring.get(&user).into_iter().flatten().copied()
     }
 
     pub fn ignores(&self, user: UserId, other: UserId) -> bool {

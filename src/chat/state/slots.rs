@@ -55,6 +55,10 @@ impl<T: Identified> Slots<T> {
     }
 
     fn look_up(&self, id: T::Id) -> Option<u32> {
+        // Each message asks whether its author has an account, and there may be none.
+        if self.slots.is_empty() {
+            return None;
+        }
         let is_it = |slot: &u32| self.at(*slot).is_some_and(|item| item.id() == id);
         let slot = self.by_id.find(self.hasher.hash_one(id), is_it).copied()?;
         self.found.set(slot);
@@ -69,8 +73,10 @@ impl<T: Identified> Slots<T> {
         self.slots.get_mut(slot as usize)
     }
 
+    #[inline]
     pub fn get(&self, id: T::Id) -> Option<&T> {
-        self.at(self.slot(id)?)
+        let found = self.at(self.found.get()).filter(|item| item.id() == id);
+        found.or_else(|| self.at(self.look_up(id)?))
     }
 
     pub fn get_mut(&mut self, id: T::Id) -> Option<&mut T> {

@@ -13,17 +13,17 @@ impl State {
     /// conversations and the older half.
     pub fn consequence(&self, room: RoomId) -> Option<Event> {
         let here = self.rooms.get(room)?;
-        let is_conversation = here.between().is_some();
         // Without a store, a conversation of which nothing can be kept is there all the same.
-        let can_close = here.rules().is_none() && (!is_conversation || self.rooms.has_store);
-        if can_close && here.members().is_empty() && here.is_void() {
+        let is_conversation = || here.between().is_some();
+        let can_close = || here.rules().is_none() && (!is_conversation() || self.rooms.has_store);
+        if here.members().is_empty() && here.is_void() && can_close() {
             return Some(Kept::Closed { room }.into());
         }
         if !self.rooms.is_over_bytes() {
             return None;
         }
         match self.rooms.quietest() {
-            Some(quiet) if (self.rooms.has_store || is_conversation) && quiet == room => {
+            Some(quiet) if (self.rooms.has_store || is_conversation()) && quiet == room => {
                 self.cut(here)
             }
             Some(quiet) => Some(self.without(quiet)),

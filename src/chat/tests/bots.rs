@@ -374,3 +374,50 @@ fn what_is_said_under_the_same_key_by_somebody_else_is_said() {
         }
     }
 }
+
+/// Else an account could own as many rooms as it likes.
+#[test]
+fn what_a_bot_owns_is_its_owners_and_not_too_much_of_it() {
+    let mut stage = open();
+    register(&mut stage, &["bob"]);
+    for (actor, bot) in [("b", "build"), ("d", "deploy")] {
+        let shown = token(&mut stage, "mia", bot);
+        stage.show(actor, &shown);
+    }
+    let make = |stage: &mut Stage, actor: &str, room: &str| {
+        stage.forget();
+        match actor {
+            "mia" | "bob" => stage.say(actor, &format!("/join {room}")),
+            _ => stage.say(actor, &format!(r#"{{"type":"join","room":"{room}"}}"#)),
+        }
+        let told = stage.hear(actor).pop().expect("an answer");
+        match actor {
+            "mia" | "bob" => stage.say(actor, &format!("/leave {room}")),
+            _ => stage.say(actor, &format!(r#"{{"type":"leave","room":"{room}"}}"#)),
+        }
+        told
+    };
+    for number in 0..99 {
+        let actor = ["mia", "b", "d"][number % 3];
+        let told = make(&mut stage, actor, &format!("#room-{number}"));
+        assert!(!told.contains("too_many") && !told.starts_with("! "), "{number}: {told}");
+    }
+    assert_eq!(make(&mut stage, "mia", "#last"), "* You are in #last now, with nobody else.");
+    let refused = "! You, with your bots, own 100 rooms, and more are not allowed.";
+    assert_eq!(make(&mut stage, "mia", "#more"), refused);
+    for bot in ["b", "d"] {
+        let told = make(&mut stage, bot, "#more");
+        assert!(told.contains("too_many_rooms"), "{told}");
+    }
+    assert_eq!(make(&mut stage, "bob", "#bobs"), "* You are in #bobs now, with nobody else.");
+    // Nor is it given one more.
+    stage.say("bob", "/join #bobs");
+    stage.say("b", r##"{"type":"join","room":"#bobs"}"##);
+    stage.forget();
+    stage.say("bob", "/role build owner #bobs");
+    assert_eq!(stage.hear("bob"), ["! build owns 100 rooms, and more are not allowed."]);
+    stage.say("mia", "/delete-room #last");
+    stage.forget();
+    stage.say("bob", "/role build owner #bobs");
+    assert_eq!(stage.hear("bob").pop().expect("an answer"), "* build is owner of that room now.");
+}

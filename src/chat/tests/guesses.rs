@@ -293,3 +293,23 @@ fn who_may_do_nothing_hears_nothing_and_takes_no_name() {
     stage.say("a", r#"{"type":"say","text":"among us"}"#);
     assert_eq!(stage.hear("squatter"), Vec::<String>::new());
 }
+
+/// Whoever has one account cannot keep others from being known by their browsers.
+#[test]
+fn an_account_has_few_cookies_that_wait_to_be_fetched() {
+    let mut stage = with_alice();
+    let codes: Vec<String> = (0..9)
+        .map(|number| {
+            let actor = format!("page {number}");
+            stage.open(&actor, JSON, Visit::default());
+            stage.say(&actor, &login("alice", "password of alice"));
+            stage.pass(1_000);
+            stage.say(&actor, r#"{"type":"cookie"}"#);
+            code(&mut stage, &actor).expect("a code")
+        })
+        .collect();
+    let unix_ms = stage.now.unix_ms;
+    let fetched: Vec<bool> =
+        codes.iter().map(|code| stage.chat.take_cookie(code, unix_ms).is_some()).collect();
+    assert_eq!(fetched, [false, true, true, true, true, true, true, true, true]);
+}

@@ -11,6 +11,7 @@ use crate::chat::state::State;
 use crate::delivery::encoding::FrameKind;
 use crate::ids::Peer;
 use crate::service::{Incoming, Outcome, Service};
+use crate::store::Space;
 
 /// Where anybody can have an account, and olga owns the server.
 fn open() -> Stage {
@@ -60,7 +61,7 @@ fn who_becomes_staff_is_in_the_staff_log_and_leaves_it_with_the_role() {
         olga< * A password for olga, to be (it is not shown; Enter alone stops):
         olga> correct horse
         olga< * You are in #staff-log now, with nobody else.
-        olga< [#staff-log] server: olga is owner of this server.
+        olga< [#staff-log] server: olga came by the owner's link, and owns this server.
         olga< * You are logged in as olga, owner of this server, in #lobby, #staff-log.
         olga> hello
         olga< * Nobody else is in #lobby now. Whoever joins will see what you said.
@@ -98,7 +99,7 @@ fn who_becomes_staff_is_in_the_staff_log_and_leaves_it_with_the_role() {
         ",
     );
     let expected = [
-        "olga is owner of this server.",
+        "olga came by the owner's link, and owns this server.",
         "olga made ada admin of this server.",
         "what for?",
         "olga made ada member of this server.",
@@ -856,4 +857,80 @@ fn no_token_gets_into_a_reason() {
         assert!(told[0].contains("There is a token in that"), "{told:?}");
     }
     assert!(log(stage.chat.state()).iter().all(|text| !text.contains(&token)));
+}
+
+/// What fills the disk can be ended, and who has had enough can go.
+#[test]
+fn with_a_full_disk_order_is_kept() {
+    let disk = Disk::default();
+    let mut stage = on(&disk, ChatSettings { registration: Registration::Open, ..settings() });
+    stage.open("olga", LINES, Visit::default());
+    stage.say("olga", &format!("/register {OWNER_CODE} olga"));
+    stage.say("olga", "password of olga");
+    for name in ["ada", "mia", "bob"] {
+        register(&mut stage, name);
+    }
+    stage.say("bob", "/join #bobs");
+    stage.say("mia", "buy this");
+    stage.forget();
+    let refused = "! The disk is full: nothing can be said until there is room.";
+    disk.set_full(true);
+    let told = |stage: &mut Stage, who: &str, line: &str| {
+        stage.forget();
+        stage.say(who, line);
+        stage.hear(who)
+    };
+    for (who, line) in [
+        ("mia", "buy this"),
+        ("bob", "/nick rob"),
+        ("bob", "/topic buy this"),
+        ("olga", "/role ada admin"),
+        ("bob", "/invite"),
+        ("bob", "/join #more"),
+    ] {
+        assert_eq!(told(&mut stage, who, line), [refused], "{line}");
+    }
+    for (who, line) in [
+        ("olga", "/delete 1"),
+        ("olga", "/mute mia 10"),
+        ("olga", "/unmute mia"),
+        ("olga", "/ban mia"),
+        ("bob", "/leave #bobs"),
+        ("olga", "/delete-room #bobs"),
+        ("bob", "/logout"),
+    ] {
+        let told = told(&mut stage, who, line);
+        let is_done = !told.is_empty() && !told.iter().any(|it| it.starts_with("! "));
+        assert!(is_done, "{line}: {told:?}");
+    }
+    let staff_log = log(stage.chat.state()).len();
+    disk.set_space(Space::Full);
+    for line in ["/ban ada", "/leave #lobby", "/mute ada"] {
+        assert_eq!(told(&mut stage, "olga", line), [refused], "{line}");
+    }
+    assert_eq!(log(stage.chat.state()).len(), staff_log);
+    stage.turn();
+    disk.crash(0);
+    let stage = on(&disk, ChatSettings { registration: Registration::Open, ..settings() });
+    assert_eq!(stage.chat.state().order().bans().count(), 1);
+}
+
+/// A private room does not exist for who was never let in.
+#[test]
+fn who_may_not_know_of_a_room_is_not_muted_there() {
+    let mut stage = staffed();
+    stage.say("mia", "/join #den");
+    stage.say("mia", "/room entry invited");
+    stage.forget();
+    stage.play(
+        "
+        mia> /room
+        mia< * #den: entry invited, listed no, newcomers-see all, posting all, invites members, archived no
+        mia< *   owner: mia; you are owner there
+        mia> /mute ada
+        mia< ! ada is not in #den.
+        mia> /unmute ada
+        mia< ! ada is not in #den.
+        ",
+    );
 }

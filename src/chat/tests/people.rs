@@ -42,7 +42,7 @@ fn the_first_owner_comes_by_a_code_and_invites_others() {
         a< * A password for alice, to be (it is not shown; Enter alone stops):
         a> correct horse
         a< * You are in #staff-log now, with nobody else.
-        a< [#staff-log] server: alice is owner of this server.
+        a< [#staff-log] server: alice came by the owner's link, and owns this server.
         a< * You are logged in as alice, owner of this server, in #lobby, #staff-log.
         a> /invite 2 24
         a< * Invitation 1, for 2, until 2026-11-23 13:05:09 UTC: 4222-2222-2222

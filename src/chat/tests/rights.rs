@@ -106,7 +106,8 @@ fn dialect_of(request: &str) -> Dialect {
 }
 
 fn parsed(request: &str) -> Request<'_> {
-    dialect_of(request).parse(request).0.unwrap_or_else(|error| panic!("{request}: {error:?}"))
+    let parsed = dialect_of(request).parse(request, &mut None);
+    parsed.unwrap_or_else(|error| panic!("{request}: {error:?}"))
 }
 
 /// Without a wildcard: a new request needs a row.
@@ -267,6 +268,7 @@ const ANYBODY: [bool; 7] = [true; 7];
 const MEMBERS: [bool; 7] = [false, false, true, true, true, false, false];
 const MODERATORS: [bool; 7] = [false, false, false, true, true, false, false];
 const THE_OWNER: [bool; 7] = [false, false, false, false, true, false, false];
+const OWNERS_OF_BOTH: [bool; 7] = [false, false, false, false, true, false, true];
 /// Who is in it, where it is invisible to all others.
 const THOSE_INSIDE: [bool; 7] = MEMBERS;
 
@@ -276,7 +278,7 @@ const ROOM_TABLE: [(&str, [[bool; 7]; 3]); 9] = [
     (r#""type":"room","listed":false"#, [MODERATORS; 3]),
     (r#""type":"room","entry":"all""#, [THE_OWNER; 3]),
     (r##""type":"room_name","name":"#other""##, [THE_OWNER; 3]),
-    (r##""type":"delete_room","name":"#team""##, [THE_OWNER; 3]),
+    (r##""type":"delete_room","name":"#team""##, [OWNERS_OF_BOTH, OWNERS_OF_BOTH, THE_OWNER]),
     (r#""type":"role","name":"kim","role":"moderator""#, [THE_OWNER; 3]),
     (r#""type":"admit","name":"kim""#, [MEMBERS, MODERATORS, MEMBERS]),
     (r#""type":"refuse","name":"kim""#, [MODERATORS; 3]),

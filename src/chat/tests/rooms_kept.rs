@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use super::conversations::on;
 use super::kept::disk::Disk;
 use super::known_secrets::{KnownSecrets, OWNER_CODE};
 use super::stage::{JSON, LINES, Stage, Visit, settings};
 use crate::chat::settings::{ChatSettings, Registration};
+use crate::chat::state::rooms::RoomLimits;
 
 fn open_settings() -> ChatSettings {
     ChatSettings { registration: Registration::Open, ..settings() }
@@ -543,6 +545,7 @@ fn what_an_ended_account_owned_is_somebody_elses() {
         a< * Your account is gone. What you have said stays.
         a< * You are guest-4, a guest. /login NAME or /register.
         b< * alice left #dev.
+        b< * alice made bob the owner of #dev.
         b> /room
         b< * #dev: entry accounts, listed yes, newcomers-see all, posting all, invites members, archived no
         b< *   owner: bob; you are owner there
@@ -605,4 +608,115 @@ fn a_crash_opens_no_door() {
         assert_eq!(state.may_know(user, crew, stage.now.unix_ms), knows, "{name}");
     }
     assert_eq!(stage.chat.rooms(), 2, "#crew and #alone");
+}
+
+/// Rooms that accounts make stay; but nobody misses one in which nothing was ever said.
+#[test]
+fn a_kept_room_that_was_never_used_makes_way_where_there_are_too_many() {
+    for has_store in [false, true] {
+        let rooms = RoomLimits { rooms_max: 4, ..settings().rooms };
+        let settings = ChatSettings { rooms, ..open_settings() };
+        let disk = Disk::default();
+        let mut stage = match has_store {
+            true => on(&disk, settings.clone()),
+            false => Stage::with_people(settings.clone()),
+        };
+        register(&mut stage, "a", "alice");
+        for room in ["#used", "#first", "#second"] {
+            stage.say("a", &format!("/join {room}"));
+            if room == "#used" {
+                stage.say("a", "something");
+            }
+        }
+        for room in ["#used", "#first", "#second"] {
+            stage.say("a", &format!("/leave {room}"));
+        }
+        stage.forget();
+        let join = |stage: &mut Stage, room: &str| {
+            stage.say("a", &format!("/join {room}"));
+            stage.hear("a").pop().expect("an answer")
+        };
+        // The one that nobody has been in for longest.
+        assert_eq!(join(&mut stage, "#third"), "* You are in #third now, with nobody else.");
+        assert_eq!(join(&mut stage, "#fourth"), "* You are in #fourth now, with nobody else.");
+        assert!(
+            join(&mut stage, "#fifth").starts_with("! This server has as many rooms"),
+            "one was used"
+        );
+        let names = |stage: &Stage| {
+            let rooms = stage.chat.state().rooms().iter();
+            let mut names: Vec<String> = rooms.map(|room| room.name.to_string()).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(names(&stage), ["#fourth", "#lobby", "#third", "#used"]);
+        if has_store {
+            stage.turn();
+            disk.crash(0);
+            assert_eq!(names(&on(&disk, settings)), ["#fourth", "#lobby", "#third", "#used"]);
+        }
+    }
+}
+
+/// Who is to own a room may not be in it, nor here at all.
+#[test]
+fn who_owns_a_room_now_is_told_so() {
+    let mut stage = open();
+    for (actor, name) in [("a", "alice"), ("b", "bob"), ("c", "carol")] {
+        register(&mut stage, actor, name);
+    }
+    stage.open("j", JSON, Visit::default());
+    stage.say("j", r#"{"type":"login","name":"bob","password":"password of bob"}"#);
+    for (actor, line) in [
+        ("a", "/join #dev"),
+        ("b", "/join #dev"),
+        ("a", "/role bob moderator #dev"),
+        ("b", "/leave #dev"),
+        ("c", "/join #dev"),
+        ("a", "/join #tea"),
+        ("c", "/join #tea"),
+        ("a", "/delete-account"),
+    ] {
+        stage.say(actor, line);
+    }
+    stage.forget();
+    stage.say("a", "password of alice");
+    let of_roles = |told: Vec<String>| {
+        told.into_iter().filter(|line| line.contains("the owner of")).collect::<Vec<_>>()
+    };
+    assert_eq!(of_roles(stage.hear("b")), ["* alice made bob the owner of #dev."]);
+    let expected = ["* alice made bob the owner of #dev.", "* alice made carol the owner of #tea."];
+    assert_eq!(of_roles(stage.hear("c")), expected);
+    let told = stage.objects("j");
+    let role = told.iter().find(|it| it["type"] == "role").expect("it is told");
+    assert_eq!(
+        (&role["room"], &role["name"], &role["role"]),
+        (&"#dev".into(), &"bob".into(), &"owner".into())
+    );
+}
+
+/// Whose room it is may be banned, or come no more.
+#[test]
+fn an_owner_of_the_server_deletes_a_room_of_somebody_who_is_banned() {
+    let mut stage = open();
+    stage.open("o", LINES, Visit::default());
+    stage.say("o", &format!("/register {OWNER_CODE} olga"));
+    stage.say("o", "password of olga");
+    register(&mut stage, "a", "alice");
+    for line in ["/join #spam", "buy this", "/join #den", "/room entry invited"] {
+        stage.say("a", line);
+    }
+    stage.say("o", "/ban alice");
+    stage.forget();
+    stage.play(
+        "
+        o> /room #spam entry all
+        o< ! You are not in the room \"#spam\". Enter it with /join.
+        o> /delete-room #den
+        o< ! There is no room \"#den\". /rooms lists those that there are.
+        o> /delete-room #spam
+        o< [#staff-log] server: olga deleted #spam.
+        o< * #spam is deleted.
+        ",
+    );
 }

@@ -53,6 +53,27 @@ pub fn clean_lines(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// Whether a text is as nearly all are: ASCII that begins with something to see, on one line. Nothing
+/// in it is cleaned, and it has no token and no code: in each of those is a hyphen or an underscore.
+pub fn is_plain(text: &str) -> bool {
+    let is_plain = |byte: u8| (b' '..=b'~').contains(&byte) & (byte != b'-') & (byte != b'_');
+    text.starts_with(|c: char| c.is_ascii_graphic()) && are_all(text.as_bytes(), is_plain)
+}
+
+/// Whether this holds for all bytes. Sixteen are looked at together, and the last ones with those
+/// before them, so that vector instructions do it: what does not hold is put together for each of
+/// sixteen lanes, and over these only once.
+fn are_all(bytes: &[u8], holds: impl Fn(u8) -> bool) -> bool {
+    let Some(last) = bytes.last_chunk::<16>() else { return bytes.iter().all(|&byte| holds(byte)) };
+    let mut others = [0; 16];
+    for chunk in bytes.as_chunks().0.iter().chain([last]) {
+        for (other, &byte) in others.iter_mut().zip(chunk) {
+            *other |= u8::from(!holds(byte));
+        }
+    }
+    u128::from_ne_bytes(others) == 0
+}
+
 /// How many lines a text has.
 pub fn lines_of(text: &str) -> usize {
     1 + memchr_iter(b'\n', text.as_bytes()).count()

@@ -6,7 +6,7 @@ use std::fmt;
 use memchr::{memchr2, memmem};
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
-use super::is_blank;
+use super::{are_all, is_blank};
 
 /// Blanks in a row that a terminal is shown, in columns.
 const BLANKS_MAX: usize = 8;
@@ -45,11 +45,7 @@ impl fmt::Display for Row<'_> {
 
 /// Whether all of it is ASCII, without line breaks and tabs.
 fn is_printable(bytes: &[u8]) -> bool {
-    let (chunks, rest) = bytes.as_chunks::<32>();
-    // Without branches, so that the compiler can use vector instructions.
-    let is_other = |any, byte| any | !(b' '..=b'~').contains(byte);
-    !chunks.iter().any(|chunk| chunk.iter().fold(false, is_other))
-        && !rest.iter().fold(false, is_other)
+    are_all(bytes, |byte| (b' '..=b'~').contains(&byte))
 }
 
 /// Whether there may be more spaces in a row than are shown. One of so many is at one of the places

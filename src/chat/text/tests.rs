@@ -193,6 +193,18 @@ proptest! {
     }
 
     #[test]
+    fn a_plain_text_needs_no_other_look(text in prop_oneof![awkward(), "[ -~]{0,80}"]) {
+        let may_be = |c: char| (' '..='~').contains(&c) && c != '-' && c != '_';
+        let is_plain_naively = text.starts_with(|c| ('!'..='~').contains(&c)) && text.chars().all(may_be);
+        prop_assert_eq!(is_plain(&text), is_plain_naively);
+        if is_plain(&text) {
+            prop_assert!(matches!(clean(&text), Cow::Borrowed(same) if same == text));
+            prop_assert!(matches!(clean_lines(&text), Cow::Borrowed(same) if same == text));
+            prop_assert_eq!(lines_of(&text), 1);
+        }
+    }
+
+    #[test]
     fn cleaning_twice_is_cleaning_once(text in awkward()) {
         let once = clean(&text).into_owned();
         prop_assert!(matches!(clean(&once), Cow::Borrowed(_)), "{}", once.escape_unicode());

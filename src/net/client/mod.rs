@@ -49,6 +49,8 @@ pub enum ClientError {
     Lost(io::Error),
     #[error("a web server answers there, or a proxy for web pages, and no chat for terminals")]
     Web,
+    #[error("what listens there has ended the connection without a word: it speaks no lines")]
+    Wordless,
     #[error("what answers there is no web server")]
     NoWeb,
     #[error("no answer within {} s", .0.as_secs())]
@@ -129,7 +131,8 @@ pub fn run(to: &Destination, trust: &Trust) -> Result<(), ClientError> {
     };
     let input = Input::Open;
     let start = Vec::new();
-    let mut client = Client { line, terminal, telnet, unsent, input, start, last: b'\n' };
+    let (last, has_heard) = (b'\n', false);
+    let mut client = Client { line, terminal, telnet, unsent, input, start, last, has_heard };
     let ended = client.run();
     // The terminal is as it was before the last words are written to it.
     if client.terminal.take().is_some() {
@@ -169,6 +172,8 @@ struct Client {
     start: Vec<u8>,
     /// The last byte from the server. A pipe is not written a CR before it is known what is behind.
     last: u8,
+    /// The server has sent anything, if only an answer of telnet's.
+    has_heard: bool,
 }
 
 impl Client {
@@ -178,7 +183,7 @@ impl Client {
             self.send()?;
             let ready = self.wait().map_err(lost)?;
             if ready.has_come && !self.receive(&mut buffer)? {
-                return Ok(());
+                return if self.has_heard { Ok(()) } else { Err(ClientError::Wordless) };
             }
             if ready.is_resized
                 && let Some(terminal) = &self.terminal
@@ -225,6 +230,10 @@ impl Client {
     /// Sends what is to be sent, and tells the server when there is no more.
     fn send(&mut self) -> Result<(), ClientError> {
         self.line.flush()?;
+        // What is answered after the end goes nowhere.
+        if self.input == Input::Told {
+            self.unsent.clear();
+        }
         while !self.unsent.is_empty() {
             let written = self.line.write(&self.unsent)?;
             if written == 0 {
@@ -246,6 +255,7 @@ impl Client {
             Err(error) if error.is_none_yet() => return Ok(true),
             Err(error) => return Err(error),
         };
+        self.has_heard = true;
         let mut shown = Vec::new();
         let was_echoed = self.telnet.is_echoed();
         self.telnet.receive(&buffer[..count], &mut shown, &mut self.unsent);
@@ -292,6 +302,9 @@ impl Client {
         let typed = &buffer[..count];
         if typed.is_empty() {
             self.input = Input::Over;
+            if self.terminal.is_none() {
+                TelnetClient::end_pipe(&mut self.unsent);
+            }
         }
         if self.terminal.is_some() && typed.contains(&LEAVE) {
             return Ok(false);

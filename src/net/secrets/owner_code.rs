@@ -17,6 +17,8 @@ use crate::secrets::{code_of, read_code};
 const GOOD_FOR_SECONDS: u64 = 30 * 60;
 const FILE: &str = "owner-code";
 const FILE_MODE: u32 = 0o600;
+/// Where the page is of the server that has been started last.
+const PAGE_FILE: &str = "page-url";
 
 /// The code that makes an owner, of which there is one at a time: a new one takes the place of the
 /// last. Only its hash is kept, where a server and the command line both find it.
@@ -44,6 +46,25 @@ impl OwnerCode {
 
     pub fn in_directory(directory: &Path) -> OwnerCode {
         OwnerCode::Directory(directory.to_owned())
+    }
+
+    /// Notes where the page is, for who asks for a link at the command line.
+    ///
+    /// # Errors
+    /// It cannot be kept.
+    pub fn note_page(&self, url: &str) -> io::Result<()> {
+        match self {
+            OwnerCode::Memory(_) => Ok(()),
+            OwnerCode::Directory(directory) => fs::write(directory.join(PAGE_FILE), url),
+        }
+    }
+
+    /// Where the server's page is, as it was noted.
+    pub fn page(&self) -> Option<String> {
+        match self {
+            OwnerCode::Memory(_) => None,
+            OwnerCode::Directory(directory) => fs::read_to_string(directory.join(PAGE_FILE)).ok(),
+        }
     }
 
     /// Makes a code, for a person to type or to click at.

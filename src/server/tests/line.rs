@@ -18,7 +18,11 @@ fn chat() -> Sim<Chat> {
 }
 
 fn chat_with(limits: ConnectionLimits) -> Sim<Chat> {
-    let flags = ["chat-server", "--rate-limit", "off"];
+    chat_at_rate("off", limits)
+}
+
+fn chat_at_rate(rate: &str, limits: ConnectionLimits) -> Sim<Chat> {
+    let flags = ["chat-server", "--rate-limit", rate];
     let config = Config::read(flags.into_iter().map(Into::into)).expect("good flags");
     let settings = ServerSettings { limits, ..ServerSettings::default() };
     Sim::with(settings, |_| Chat::new(config.chat("epoch".to_owned())))
@@ -101,6 +105,75 @@ fn keys_that_look_at_a_long_line_are_served_a_few_in_a_turn() {
     assert!(long > 10 * short, "others have their turns meanwhile: {long} and {short}");
 }
 
+/// Two messages at once, and then one a second.
+fn paced() -> (Sim<Chat>, Peer, Peer) {
+    let mut sim = chat_at_rate("2:1", limits());
+    let (ann, zoe) = ann_and_zoe(&mut sim);
+    sim.pass(60_000);
+    (ann.take_output(), zoe.take_output());
+    (sim, ann, zoe)
+}
+
+/// What others were told that she has said.
+fn said_by_ann(zoe: &Peer) -> Vec<String> {
+    let told = zoe.output();
+    let said = told.lines().filter_map(|line| line.strip_prefix("[#lobby] ann: "));
+    said.map(str::to_owned).collect()
+}
+
+#[test]
+fn what_is_typed_while_flood_control_waits_is_shown_at_once() {
+    let (mut sim, ann, zoe) = paced();
+    let last = |ann: &Peer| rows(&ann.far.borrow().output).pop().expect("a row");
+    sim.send(&ann, "one\rtwo\rthree\rfour\rfive\rha");
+    sim.settle();
+    assert_eq!(said_by_ann(&zoe), ["one", "two"]);
+    assert_eq!(last(&ann), "[#lobby] ha");
+    sim.send(&ann, "l\u{1b}[D");
+    sim.send(&zoe, "hello\r");
+    sim.settle();
+    assert_eq!(last(&ann), "[#lobby] hal");
+    // A line stands above it when it is said, and not before.
+    let shown = rows(&ann.far.borrow().output);
+    assert!(shown.iter().any(|row| row == "[#lobby] three"), "{shown:#?}");
+    assert!(!shown.iter().any(|row| row == "[#lobby] four"), "{shown:#?}");
+    sim.pass(1_000);
+    sim.settle();
+    let shown = rows(&ann.far.borrow().output);
+    assert_eq!(shown[shown.len() - 2..], ["[#lobby] four", "[#lobby] hal"]);
+    sim.send(&ann, "\u{5}f\r");
+    sim.pass(10_000);
+    assert_eq!(said_by_ann(&zoe), ["one", "two", "three", "four", "five", "half"]);
+    assert_eq!(last(&ann), "[#lobby]");
+}
+
+#[test]
+fn what_may_be_a_secret_is_not_shown_ahead() {
+    let (mut sim, ann, zoe) = paced();
+    sim.send(&ann, "one\rtwo\rthree\r/login ann\rhunter-22");
+    sim.settle();
+    for _ in 0..20 {
+        sim.pass(500);
+        assert!(!ann.output().contains("hunter"), "{}", ann.output());
+    }
+    assert!(ann.output().contains("* Password of ann"), "{}", ann.output());
+    assert_eq!(said_by_ann(&zoe), ["one", "two", "three"]);
+}
+
+#[test]
+fn what_was_typed_ahead_is_bounded_and_all_of_it_is_said() {
+    let (mut sim, ann, zoe) = paced();
+    let lines: Vec<String> = (0..300).map(|at| format!("line {at} {}", "x".repeat(20))).collect();
+    sim.send(&ann, lines.join("\r") + "\r");
+    sim.settle();
+    let editor = sim.server.connections[ann.key].wire.editor().expect("it is edited");
+    assert!((50..200).contains(&editor.ahead().count()), "{}", editor.ahead().count());
+    sim.end_input(&ann);
+    sim.pass(400_000);
+    let said = said_by_ann(&zoe);
+    assert!(said.len() > 15 && lines.starts_with(&said), "{said:?}");
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Type(&'static str),
@@ -145,8 +218,11 @@ proptest! {
     /// said, in order and each line whole, and last what was typed. What was on its screen when
     /// Enter was pressed is what others heard.
     #[test]
-    fn nothing_is_lost_or_torn(steps in prop::collection::vec(step(), 0..80)) {
-        let mut sim = chat();
+    fn nothing_is_lost_or_torn(
+        is_paced in any::<bool>(),
+        steps in prop::collection::vec(step(), 0..80),
+    ) {
+        let mut sim = chat_at_rate(if is_paced { "3:5" } else { "off" }, limits());
         let (ann, zoe) = ann_and_zoe(&mut sim);
         ann.far.borrow_mut().room = 0;
         let mut said = Vec::new();
@@ -162,6 +238,7 @@ proptest! {
             }
         }
         sim.drain(&ann, PLENTY);
+        sim.pass(60_000);
         sim.settle();
         let rows = rows(&ann.far.borrow().output);
         let heard: Vec<&String> =

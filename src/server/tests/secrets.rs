@@ -120,6 +120,18 @@ fn a_terminal_that_speaks_telnet_hides_the_next_line() {
     );
 }
 
+/// As an empty line does. GNU telnet sends a command for the key (RFC 854, IP).
+#[test]
+fn ctrl_c_takes_back_what_is_asked_for() {
+    let interrupt: &[u8] = &[255, 244];
+    for key in [b"\x03", b"half\x03", b"half\x03\r\n", interrupt] {
+        expect(
+            &[b"login\r\n", DO, key, DONT, b"hello\r\n"],
+            &[PROMPT, WILL, OFFER, b"\r\n", b"[]\r\n", WONT, b"[hello]\r\n"],
+        );
+    }
+}
+
 #[test]
 fn what_speaks_no_telnet_is_sent_three_bytes_once() {
     expect(

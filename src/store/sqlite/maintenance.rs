@@ -20,6 +20,9 @@ use super::{PAGE_BYTES, StoreSettings, directory, system};
 use crate::plural::Count;
 use crate::store::search::file::SearchFiles;
 
+/// Where less is free than there has to be, what keeps order is still recorded down to this part of it.
+const RESERVE_PART: u64 = 2;
+
 /// Between two looks while things are said, and otherwise: another program may fill the disk.
 const BUSY_STEP: Duration = Duration::from_millis(100);
 const IDLE_STEP: Duration = Duration::from_secs(1);
@@ -119,7 +122,9 @@ impl Maintenance {
         let directory = self.file.parent().unwrap_or(Path::new("."));
         // A file system that does not say what it has is found full when it is.
         let Ok(free) = system::free_bytes(directory) else { return };
-        let is_full = free < self.settings.free_bytes_min;
+        let free_min = self.settings.free_bytes_min;
+        let is_full = free < free_min;
+        self.shared.set_refusal(Refusal::ReserveUsed, free < free_min / RESERVE_PART);
         if self.shared.set_refusal(Refusal::DiskFull, is_full) {
             match is_full {
                 true => warn!(

@@ -9,7 +9,7 @@ use crate::ids::GroupId;
 use crate::store::search::Follower;
 use crate::store::{Expired, Progress, Space, Wake};
 
-/// Why nothing is to be recorded; several at once are possible.
+/// Why nothing is to be recorded, or next to nothing; several at once are possible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// The file system has hardly any room.
@@ -20,6 +20,8 @@ pub enum Refusal {
     WriteFailed = 4,
     /// Somebody has been reading for so long that the journal cannot be emptied.
     JournalFull = 8,
+    /// Nor is there enough for what keeps order.
+    ReserveUsed = 16,
 }
 
 /// The last bits of the word that holds the progress; the group stands before them.
@@ -136,8 +138,10 @@ impl Shared {
     }
 
     pub fn space(&self) -> Space {
+        let short = Refusal::DiskFull as u8 | Refusal::SizeReached as u8;
         match self.refusals.load(Ordering::Acquire) {
             0 => Space::Free,
+            refusals if refusals & !short == 0 => Space::Short,
             _ => Space::Full,
         }
     }

@@ -37,6 +37,9 @@ const COLUMNS_MIN: usize = 2;
 /// Nor wider, however wide a terminal says that it is.
 const COLUMNS_MAX: usize = 512;
 
+/// Takes all off the screen, and puts the cursor to its top.
+const CLEAR: &[u8] = b"\x1b[H\x1b[2J";
+
 /// What has changed since the line was drawn. The later, the more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Change {
@@ -108,7 +111,7 @@ impl Drawing {
         self.change = Change::All;
     }
 
-    /// Has all that is on the screen go with the next drawing.
+    /// Has all that is on the screen go before anything else is written.
     pub fn clear_screen(&mut self) {
         self.clears = true;
     }
@@ -124,8 +127,13 @@ impl Drawing {
         self.clears |= std::mem::take(&mut self.cleared);
     }
 
-    /// Appends what takes the line off the screen, if it is there.
+    /// Appends what takes the line off the screen, if it is there; and all else, if that is to go:
+    /// what is written next stays.
     pub fn erase(&mut self, out: &mut Vec<u8>) {
+        if std::mem::take(&mut self.clears) {
+            self.place = None;
+            return out.extend_from_slice(CLEAR);
+        }
         let Some(place) = self.place.take() else { return };
         up(place.row - place.top, out);
         out.extend_from_slice(b"\r\x1b[J");
@@ -140,7 +148,7 @@ impl Drawing {
         if std::mem::take(&mut self.clears) {
             self.cleared = true;
             self.place = None;
-            out.extend_from_slice(b"\x1b[H\x1b[2J");
+            out.extend_from_slice(CLEAR);
         }
         if let (Change::Nothing, Some((picture, place))) = (self.change, &self.picture) {
             if self.place.is_none() {

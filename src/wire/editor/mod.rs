@@ -13,6 +13,8 @@ mod keys;
 #[cfg(test)]
 mod tests;
 
+use std::collections::VecDeque;
+
 use self::buffer::Buffer;
 use self::drawing::{Change, Drawing};
 use self::history::History;
@@ -27,6 +29,9 @@ pub use self::drawing::Size;
 /// A line has no more bytes than this: as many as a terminal takes that edits it by itself (`N_TTY`
 /// of Linux).
 const LINE_BYTES_MAX: usize = 4096;
+
+/// Lines that wait to be sent have no more bytes together, each with what it takes beside them.
+const AHEAD_BYTES_MAX: usize = 4096;
 
 /// So many bytes are taken before others have their turn: some keys look at the whole line.
 const STEP_BYTES_MAX: usize = 64;
@@ -83,6 +88,11 @@ pub struct Editor {
     rang: bool,
     /// It was told that nothing more goes into this line.
     is_full: bool,
+    /// Lines that were ended while one before them waits to be sent. They are shown when they are.
+    ahead: VecDeque<String>,
+    ahead_bytes: usize,
+    /// More may be typed ahead of that.
+    takes_ahead: bool,
     /// The terminal edits its line again; what was drawn has to be taken off the screen.
     has_ended: bool,
     #[serde(skip)]
@@ -138,7 +148,8 @@ impl Editor {
             Key::Tab => return Some(Event::Complete),
             Key::Interrupt => {
                 self.clear();
-                return Some(Event::Leave);
+                // A secret that is asked for is taken back, as with an empty line.
+                return Some(if self.hides { self.end_line() } else { Event::Leave });
             }
             Key::EndOrDelete | Key::Suspend if self.buffer.text().is_empty() => {
                 return Some(Event::Leave);
@@ -252,6 +263,37 @@ impl Editor {
         Some(words)
     }
 
+    // ---- Typing ahead ----
+
+    /// A line waits to be sent; whether more may be typed meanwhile.
+    pub fn set_taking_ahead(&mut self, takes: bool) {
+        self.takes_ahead = takes;
+    }
+
+    /// Whether more may be typed while a line waits. Nobody could see what secret that is for.
+    pub fn takes_ahead(&self) -> bool {
+        self.takes_ahead && !self.hides && !self.has_ended && self.ahead_bytes < AHEAD_BYTES_MAX
+    }
+
+    /// A line has been ended behind one that waits.
+    pub fn put_ahead(&mut self, line: String) {
+        self.ahead_bytes += line.len() + size_of::<String>();
+        self.ahead.push_back(line);
+    }
+
+    /// The next of them is to be sent: nothing of the line may be on the screen.
+    pub fn take_ahead(&mut self) -> Option<String> {
+        let line = self.ahead.pop_front()?;
+        self.ahead_bytes -= line.len() + size_of::<String>();
+        self.uncover();
+        Some(line)
+    }
+
+    /// Those that wait.
+    pub fn ahead(&self) -> impl Iterator<Item = &str> {
+        self.ahead.iter().map(String::as_str)
+    }
+
     // ---- Drawing ----
 
     /// How large the terminal is.
@@ -343,7 +385,9 @@ impl Editor {
     /// What it holds counts in this account.
     pub fn count(&mut self, account: &MemoryAccount) {
         let texts = self.buffer.capacity() + self.history.held_bytes() + self.unsent.capacity();
-        let bytes = size_of::<Editor>() + texts + self.drawing.held_bytes();
+        let ahead = self.ahead.iter().map(String::capacity).sum::<usize>()
+            + self.ahead.capacity() * size_of::<String>();
+        let bytes = size_of::<Editor>() + texts + ahead + self.drawing.held_bytes();
         self.entry.get_or_insert_with(|| account.entry()).set(bytes);
     }
 }

@@ -224,6 +224,17 @@ fn a_message_is_above_the_line_and_never_in_it() {
 }
 
 #[test]
+fn what_comes_with_the_key_that_clears_the_screen_stays() {
+    let mut terminal = Terminal::new(40, 6);
+    terminal.hear("before\r\n");
+    terminal.editor.take(b"half\x0c", BYTES_MAX);
+    terminal.log.clear();
+    terminal.hear("after\r\n");
+    terminal.check();
+    assert_eq!(terminal.rows()[..2], ["after", "[#lobby] half"]);
+}
+
+#[test]
 fn keys_that_mean_to_leave_are_told_apart() {
     let mut editor = Editor::default();
     for (typed, event) in [
@@ -266,6 +277,16 @@ fn who_interrupts_an_earlier_line_begins_anew() {
     assert_eq!(editor.line(), "", "the draft is gone");
     editor.take(b"\x1b[A", BYTES_MAX);
     assert_eq!(editor.line(), "two");
+}
+
+#[test]
+fn who_interrupts_a_secret_has_typed_none() {
+    let mut editor = Editor::default();
+    editor.set_hiding(true);
+    let (line, shown) = (String::new(), "\r\n".to_owned());
+    assert_eq!(editor.take(b"secr\x03et", BYTES_MAX), (Some(Event::Line { line, shown }), 5));
+    editor.set_hiding(false);
+    assert_eq!(editor.take(b"x\x03", BYTES_MAX), (Some(Event::Leave), 2));
 }
 
 #[test]

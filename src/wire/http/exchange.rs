@@ -56,6 +56,10 @@ impl Http {
         if let [0x16, 0x03, ..] = input {
             return (Step::Close(CloseReason::Foreign(Foreign::Tls)), 0);
         }
+        // Telnet, which says what it can and then waits: no head begins so.
+        if let [0xFF, ..] = input {
+            return (Step::BadRequest(HttpError::MALFORMED, None), 0);
+        }
         if input.len() < self.awaited_bytes {
             return (Step::NeedMore, 0);
         }

@@ -149,7 +149,7 @@ impl Model {
         self.attach(n, user);
         if role == OWNER {
             self.follow_role(user);
-            self.log_act(&format!("{name} is owner of this server."));
+            self.log_act(&format!("{name} came by the owner's link, and owns this server."));
         }
         let entered = self.enter_invited(n, user, rooms);
         self.tell_account(n);

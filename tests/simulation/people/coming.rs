@@ -59,6 +59,7 @@ impl Model {
             current: None,
             is_private,
             is_json,
+            is_terminal: false,
             is_unproven: false,
             ip: network(ip),
             since_ms: self.unix_ms,
@@ -73,6 +74,12 @@ impl Model {
             expected: VecDeque::new(),
         };
         self.clients.insert(n, client);
+    }
+
+    pub fn set_terminal(&mut self, n: usize, is_terminal: bool) {
+        if let Some(client) = self.clients.get_mut(&n) {
+            client.is_terminal = is_terminal;
+        }
     }
 
     pub fn opened(

@@ -222,17 +222,7 @@ impl Device {
             true => draw.as_account(number),
             false => draw.as_guest(number),
         };
-        let is_of_programs = matches!(
-            request,
-            Request::Nothing
-                | Request::Token { .. }
-                | Request::MakeCookie
-                | Request::Sessions
-                | Request::Read { .. }
-                | Request::Unread
-                | Request::Level { .. }
-        );
-        if is_of_programs && !self.is_json {
+        if request.is_of_programs() && !self.is_json {
             return;
         }
         self.send(&request, rng);

@@ -134,7 +134,7 @@ impl Draw<'_> {
     fn talk(&mut self, number: usize) -> Request {
         let count = self.count;
         match self.rng.u32(0..11) {
-            10 => self.be_away_or_ask(),
+            10 => self.be_away_or_ask(number),
             0..4 => {
                 let room = self.rng.bool().then(|| self.room());
                 let names = self.model.names();
@@ -172,14 +172,13 @@ impl Draw<'_> {
         }
     }
 
-    fn be_away_or_ask(&mut self) -> Request {
-        let names = self.model.names();
-        match self.rng.u32(0..7) {
+    fn be_away_or_ask(&mut self, number: usize) -> Request {
+        match self.rng.u32(0..9) {
             0 => Request::Away { text: None },
             1 => Request::Away { text: Some(format!("reason {}", self.count)) },
             2 => Request::Back,
             // Somebody who is away, if anybody is.
-            3 | 4 => {
+            3..6 => {
                 let aways: Vec<String> = self
                     .model
                     .aways
@@ -190,8 +189,16 @@ impl Draw<'_> {
                 Request::Direct { to, text: format!("d{}", self.count) }
             }
             _ => {
-                let name = self.one_of(&names).unwrap_or_else(|| "nobody".to_owned());
-                Request::Whois { name }
+                // Mostly somebody who is where the one who asks is not.
+                let own = self.model.rooms_of_client(number);
+                let model = self.model;
+                let is_elsewhere = |room: &u64| !own.contains(&model.kept.rooms[room].name);
+                let others = model.all().filter(|(_, user)| user.rooms.iter().any(is_elsewhere));
+                let others: Vec<String> = others.map(|(_, user)| user.name.clone()).collect();
+                let names = self.model.names();
+                let name = self.one_of(&others).filter(|_| self.rng.u32(0..4) > 0);
+                let name = name.or_else(|| self.one_of(&names));
+                Request::Whois { name: name.unwrap_or_else(|| "nobody".to_owned()) }
             }
         }
     }

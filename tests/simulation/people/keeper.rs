@@ -7,12 +7,14 @@ use std::rc::Rc;
 
 use chat_server::chat::Chat;
 use chat_server::chat::ids::UserId;
-use chat_server::clock::Millis;
-use chat_server::delivery::encoding::Dialect;
+use chat_server::clock::{Millis, Now};
+use chat_server::delivery::encoding::{Dialect, Framing};
 use chat_server::delivery::{Delivery, Wait};
 use chat_server::ids::{ClientId, Peer, Ticket};
 use chat_server::service::succession::Succession;
 use chat_server::service::{Answer, Ended, Hello, Incoming, Job, Kept, Outcome, Service, Wake};
+use chat_server::wire::editor::Completions;
+use chat_server::wire::line::LineMode;
 
 use super::model::Model;
 use super::positions::Typed;
@@ -77,6 +79,22 @@ impl Service for Keeper {
         self.chat.greeting()
     }
 
+    fn line_mode(&self) -> LineMode {
+        self.chat.line_mode()
+    }
+
+    fn prompt(&self, client: ClientId) -> String {
+        self.chat.prompt(client)
+    }
+
+    fn completions(&mut self, client: ClientId, typed: &str, now: Now) -> Completions {
+        self.chat.completions(client, typed, now)
+    }
+
+    fn has_secret(&self, client: ClientId, line: &str) -> bool {
+        self.chat.has_secret(client, line)
+    }
+
     fn query_keys(&self) -> &'static [&'static str] {
         self.chat.query_keys()
     }
@@ -107,6 +125,8 @@ impl Service for Keeper {
                 return;
             }
             model.opened(number(client), ip, ways, hello.credential);
+            let framing = out.encoding(client).framing;
+            model.set_terminal(number(client), framing == Framing::Lines);
             hello.credential.and_then(|shown| model.refused_secret(shown))
         };
         self.chat.opened(client, hello, out);

@@ -39,6 +39,7 @@ mod rights;
 mod rooms;
 mod serving;
 mod term;
+mod terminal;
 mod told;
 mod whereabouts;
 
@@ -74,6 +75,7 @@ use draw::ROOMS;
 use drawing::Drawing;
 use keeper::{Keeper, SECRET_TICKETS};
 use model::{Model, Rules};
+use terminal::Terminal;
 
 /// Nobody waits for the store.
 const HELD_BYTES_MAX: usize = 1 << 20;
@@ -99,6 +101,7 @@ pub struct People {
     limits: ConnectionLimits,
     is_lost: Rc<Cell<bool>>,
     devices: Vec<Device>,
+    terminals: Vec<Terminal>,
     /// What is being done beside the event loop, and when that is done.
     jobs: Vec<(Millis, Job)>,
     /// What was read, and when the event loop takes it.
@@ -153,7 +156,7 @@ impl People {
         let server_settings = ServerSettings {
             limits,
             addresses: AddressPolicy::new(Some(MaxClients::AtMost(u32::MAX)), None),
-            protocols: Protocols::Http,
+            protocols: Protocols::Auto,
             insecure_logins: rng.u32(0..6) > 0,
             ..ServerSettings::default()
         };
@@ -162,6 +165,7 @@ impl People {
         let model = Rc::new(RefCell::new(Model::new(rules)));
         let secrets = Arc::new(Drawing::default());
         let devices = (0..rng.usize(2..9)).map(|at| Device::new(at, at % 3 > 0)).collect();
+        let terminals = (0..rng.usize(0..3)).map(|_| Terminal::new()).collect();
         let trace = env::var_os("SIMULATION_TRACE").is_some();
         let start = Start { disk: &disk, model: &model, secrets: &secrets, is_lost: &is_lost };
         let stage = start.stage(&mut rng, &chat_settings, &server_settings, limits, trace);
@@ -177,6 +181,7 @@ impl People {
             limits,
             is_lost,
             devices,
+            terminals,
             jobs: Vec::new(),
             answers: Vec::new(),
             slow_ms,
@@ -222,7 +227,20 @@ impl People {
     }
 
     fn act(&mut self) {
-        let People { rng, stage, devices, model, rules, requests, .. } = self;
+        let People { rng, stage, devices, terminals, model, rules, requests, .. } = self;
+        for terminal in terminals {
+            if terminal.number().is_none() {
+                let from = (terminal.address(), 1000).into();
+                if rng.u32(0..6) == 0 && stage.server.admit(from, stage.now()).is_ok() {
+                    let (number, wire) = stage.connect_from(from, 10_000_000);
+                    terminal.connect(number, wire, rng);
+                }
+            } else if rng.u32(0..300) == 0 {
+                terminal.break_off();
+            } else if rng.u32(0..2) == 0 {
+                terminal.act(&model.borrow(), rules, requests, rng);
+            }
+        }
         for device in devices {
             if device.number().is_none() {
                 if rng.u32(0..6) == 0 {
@@ -280,14 +298,24 @@ impl People {
         self.work();
         self.read();
         if self.is_lost.take() {
-            self.devices.iter_mut().for_each(Device::break_off);
+            self.break_off_all();
         }
+    }
+
+    fn break_off_all(&mut self) {
+        self.devices.iter_mut().for_each(Device::break_off);
+        self.terminals.iter_mut().for_each(Terminal::break_off);
     }
 
     fn read(&mut self) {
         for device in &mut self.devices {
             device.carry(&mut self.rng);
             device.read(&mut self.model.borrow_mut(), self.trace, &mut self.rng);
+        }
+        let is_still = !self.stage.server.is_busy() && self.stage.server.unstored_groups() == 0;
+        for terminal in &mut self.terminals {
+            terminal.carry(&mut self.rng);
+            terminal.read(&mut self.model.borrow_mut(), is_still, self.trace);
         }
     }
 
@@ -337,7 +365,7 @@ impl People {
         if self.trace {
             println!("{:>7} crash", self.stage.now);
         }
-        self.devices.iter_mut().for_each(Device::break_off);
+        self.break_off_all();
         self.jobs.clear();
         self.answers.clear();
         self.is_lost.set(false);
@@ -388,6 +416,7 @@ impl People {
         for _ in 0..2000 {
             self.step();
             if self.devices.iter().all(|device| !device.has_more_to_say())
+                && self.terminals.iter().all(Terminal::is_settled)
                 && self.unheard().is_none()
             {
                 return;
@@ -400,7 +429,8 @@ impl People {
     /// A device that has not heard all that it was to hear, and what.
     fn unheard(&self) -> Option<String> {
         let model = self.model.borrow();
-        let mut numbers = self.devices.iter().filter_map(Device::number);
+        let of_terminals = self.terminals.iter().filter_map(Terminal::number);
+        let mut numbers = self.devices.iter().filter_map(Device::number).chain(of_terminals);
         numbers.find_map(|number| {
             if model.past.get(&number).is_some_and(|past| past.is_superseded) {
                 return Some(format!("client {number} is not closed, as its guest is elsewhere"));

@@ -200,6 +200,8 @@ pub struct Client {
     pub current: Option<u64>,
     pub is_private: bool,
     pub is_json: bool,
+    /// It shows what its user types, and is not sent that.
+    pub is_terminal: bool,
     /// It has not shown yet that its new token has reached it.
     pub is_unproven: bool,
     pub ip: IpAddr,
@@ -252,6 +254,8 @@ pub struct Model {
     /// The clients of each account, in the order in which they came.
     pub devices: BTreeMap<u64, Vec<usize>>,
     pub told: Vec<(usize, Told)>,
+    /// The client whose request is served.
+    pub serves: Option<usize>,
     /// They have been told that they are banned.
     pub turned_out: Vec<usize>,
     pub unix_ms: u64,
@@ -307,6 +311,7 @@ impl Model {
             past: BTreeMap::new(),
             devices: BTreeMap::new(),
             told: Vec::new(),
+            serves: None,
             turned_out: Vec::new(),
             unix_ms: 0,
             held_from: BTreeMap::new(),

@@ -134,6 +134,9 @@ impl Model {
             return Err(&["not_allowed"]);
         }
         let user = self.find(name).ok_or(&["no_such_name"][..])?;
+        if !self.may_know(user, room) {
+            return Err(&["not_in_room"]);
+        }
         let is_above = server_role(user) > 0 && server_role(own) < 2;
         let is_above_here =
             server_role(own) == 0 && self.role_in(user, room) >= self.role_in(own, room);

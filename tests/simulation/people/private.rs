@@ -5,7 +5,7 @@ use std::mem;
 use chat_server::secrets::read_code;
 use serde_json::{Value, json};
 
-use super::model::{Done, Invitation, Model, RESERVED_MS, Room};
+use super::model::{Done, Invitation, Model, OWNER, RESERVED_MS, Room};
 use super::order::STAFF_LOG;
 use super::request::room::{ROLES, RoomRequest, SETTINGS};
 use super::rights::{
@@ -64,8 +64,10 @@ impl Model {
             RoomRequest::Set { .. } | RoomRequest::Refuse { .. } | RoomRequest::Kick { .. } => {
                 role >= MODERATOR
             }
-            RoomRequest::Rename { .. } | RoomRequest::Delete { .. } | RoomRequest::Role { .. } => {
-                role == ROOM_OWNER
+            RoomRequest::Rename { .. } | RoomRequest::Role { .. } => role == ROOM_OWNER,
+            RoomRequest::Delete { .. } => {
+                let of_server = self.kept.accounts.get(&user).is_some_and(|one| one.role == OWNER);
+                role == ROOM_OWNER || of_server && self.settings(room)[ENTRY] != INVITED
             }
         };
         match (may, is_member) {
@@ -122,7 +124,7 @@ impl Model {
         let word = |at: usize| SETTINGS[at].1[settings[at]];
         self.tell(n, Told::Line(format!(
             "* {name}: entry {}, listed {}, newcomers-see {}, posting {}, invites {}, archived {}",
-            word(ENTRY), word(LISTED), word(NEWCOMERS_SEE), word(POSTING), word(INVITES),
+            word(ENTRY), if settings[ENTRY] == INVITED { "no" } else { word(LISTED) }, word(NEWCOMERS_SEE), word(POSTING), word(INVITES),
             word(ARCHIVED)
         )));
         self.tell(
@@ -326,13 +328,29 @@ impl Model {
             let oldest = members.map(|(id, _)| *id).find(|id| *id != user);
             let is_of_use = first_id < next_id && rules.settings[ENTRY] < ASK;
             match moderator.map(|(id, _)| *id).or(oldest) {
-                Some(heir) => self.note(heir, room, |record| {
-                    (record.role, record.may_return) = (ROOM_OWNER, true);
-                }),
+                Some(heir) => {
+                    self.note(heir, room, |record| {
+                        (record.role, record.may_return) = (ROOM_OWNER, true);
+                    });
+                    let (object, line) = self.role_told(user, heir, room, ROOM_OWNER);
+                    self.publish(room, &object, &line);
+                    if !self.is_in(heir, room) {
+                        self.tell_user(heir, &object, &line);
+                    }
+                    self.log_act_in(room, &line[2..]);
+                }
                 None if self.members(room) == 0 && !is_of_use => self.forget_room(room),
                 None => {}
             }
         }
+    }
+
+    fn role_told(&self, by: u64, user: u64, room: u64, role: u8) -> (Value, String) {
+        let (by, name) = (&self.user(by).name, &self.user(user).name);
+        let (place, word) = (&self.kept.rooms[&room].name, ROLES[usize::from(role)]);
+        let article = if role == ROOM_OWNER { "the" } else { "a" };
+        let object = json!({ "type": "role", "room": place, "name": name, "role": word, "by": by });
+        (object, format!("* {by} made {name} {article} {word} of {place}."))
     }
 
     fn set_room_role(&mut self, n: usize, room: u64, name: &str, role: u8) -> Done {
@@ -363,13 +381,7 @@ impl Model {
             record.may_return |= role > 0;
             record.removed_until = None;
         });
-        let by = self.user(self.clients[&n].user).name.clone();
-        let (name, word) = (self.user(user).name.clone(), ROLES[usize::from(role)]);
-        let article = if role == ROOM_OWNER { "the" } else { "a" };
-        let object = json!({
-            "type": "role", "room": place.name, "name": name, "role": word, "by": by
-        });
-        let line = format!("* {by} made {name} {article} {word} of {}.", place.name);
+        let (object, line) = self.role_told(self.clients[&n].user, user, room, role);
         self.publish(room, &object, &line);
         if role != before {
             self.log_act_in(room, &line[2..]);

@@ -177,6 +177,11 @@ impl Model {
             let Said { id, name, text, .. } = said.clone();
             let is_ignored =
                 author.is_some_and(|author| self.ignores(self.clients[&hearer].user, author));
+            // What a terminal has shown as it was typed.
+            let is_own = author == self.serves.map(|n| self.clients[&n].user);
+            if is_own && self.serves == Some(hearer) && self.clients[&hearer].is_terminal {
+                continue;
+            }
             match (is_ignored, self.clients[&hearer].is_json) {
                 (false, _) => self.tell(hearer, Told::Said { room, of, id, name, text }),
                 // A program counts what it has not seen.

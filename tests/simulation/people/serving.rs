@@ -93,8 +93,12 @@ impl Model {
         let before = std::mem::replace(&mut client.typed, typed);
         if !is_prompted && before.as_deref() == Some(text) {
             self.tell(n, Told::Error(&["not_said"]));
-        } else if let Err(codes) = self.serve(n, &request, granted, &asked) {
-            self.tell(n, Told::Error(codes));
+        } else {
+            self.serves = Some(n);
+            if let Err(codes) = self.serve(n, &request, granted, &asked) {
+                self.tell(n, Told::Error(codes));
+            }
+            self.serves = None;
         }
         self.end_event();
     }

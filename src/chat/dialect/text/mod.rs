@@ -6,6 +6,9 @@ mod people;
 mod qr;
 mod reading;
 mod rooms;
+mod said;
+
+pub use said::render_said;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -28,6 +31,9 @@ const DELETED_CHARS: usize = 80;
 pub(super) const TOMBSTONE: &str = "message removed";
 /// How a terminal's lines end (RFC 854).
 const LINE_BREAK: &str = "\r\n";
+
+/// No word is longer that looks for the way out: most lines are.
+const WAY_OUT_BYTES_MAX: usize = 4;
 
 // ---- Requests ----
 
@@ -67,7 +73,12 @@ pub fn parse(line: &str) -> Result<Request<'_>, RequestError> {
 /// What a line without a slash asks for. A word of these alone is not said: people type it who look
 /// for the way out, or for help.
 fn unslashed(line: &str) -> Request<'_> {
+    let said =
+        || Request::Say { room: None, text: line.into(), kind: MessageKind::Said, key: None };
     let bare = line.trim_start();
+    if bare.len() > WAY_OUT_BYTES_MAX {
+        return said();
+    }
     let is = |words: &[&str]| words.iter().any(|word| bare.eq_ignore_ascii_case(word));
     if line.is_empty() {
         Request::Nothing
@@ -76,7 +87,7 @@ fn unslashed(line: &str) -> Request<'_> {
     } else if is(&["help", "?"]) {
         Request::Help { about: None }
     } else {
-        Request::Say { room: None, text: line.into(), kind: MessageKind::Said, key: None }
+        said()
     }
 }
 
@@ -206,28 +217,6 @@ pub fn line(to: &mut Encoder, line: fmt::Arguments) {
     let ending = ending(to);
     to.message(FrameKind::Text, |buffer| {
         buffer.write_fmt(line).expect("a vector takes any bytes");
-        buffer.extend_from_slice(ending);
-    });
-}
-
-/// A message as people read it. Every message takes this way, so it does without formatting.
-fn render_said(to: &mut Encoder, room: &str, line: Line) {
-    let (ending, line_break) = (ending(to), line_break(to));
-    let clock = Clock::of(to.encoding().dialect);
-    to.message(FrameKind::Text, |buffer| {
-        if clock.shows_times {
-            buffer.extend_from_slice(clock.before(line.time).as_bytes());
-        }
-        let head = match line.me {
-            false => ["[", room, "] ", line.name, ": "],
-            true => ["[", room, "] * ", line.name, " "],
-        };
-        for part in head {
-            buffer.extend_from_slice(part.as_bytes());
-        }
-        Lines { text: line.text, line_break }.for_each(|part| {
-            buffer.extend_from_slice(part.as_bytes());
-        });
         buffer.extend_from_slice(ending);
     });
 }

@@ -4,6 +4,7 @@ use super::line;
 use crate::chat::dialect::acts::{Act, Sentence};
 use crate::chat::dialect::reply::{HookLine, NewHook, RoomState};
 use crate::chat::dialect::utc::Utc;
+use crate::chat::state::rooms::rules::Entry;
 use crate::chat::text::Row;
 use crate::delivery::encoding::Encoder;
 
@@ -29,7 +30,9 @@ fn described(to: &mut Encoder, state: &RoomState<'_>) {
     if !kept {
         return line(to, format_args!("* {room} is open to all, and goes when it is empty."));
     }
-    let (listed, archived) = (yes(*listed), yes(*archived));
+    // Of a private room nobody finds the name in a list, whatever holds when it is one no more.
+    let is_private = *entry == Entry::Invited.as_str();
+    let (listed, archived) = (yes(*listed && !is_private), yes(*archived));
     line(
         to,
         format_args!(

@@ -238,10 +238,10 @@ impl Chat {
         let rooms = invitation.map_or(Vec::new(), |id| self.rooms_of_invitation(id));
         self.happen(cx, Kept::AccountMade { name, password: proof.hash, role, invitation });
         self.sessions.attach(cx.client, cx.user);
-        if role != Role::None {
+        if role == Role::Owner {
             self.follow_role(cx, cx.user);
-            let act = format!("{} is {} of this server.", self.shown_name(cx.user), role.as_str());
-            self.log_act(cx, &act);
+            let name = self.shown_name(cx.user);
+            self.log_act(cx, &format!("{name} came by the owner's link, and owns this server."));
         }
         let entered = self.enter_invited(cx, rooms);
         self.tell_account(cx);

@@ -80,6 +80,10 @@ impl Chat {
             return refused("Only the owner and moderators of this room can do that.");
         }
         let user = self.addressee(name)?;
+        if !self.state.may_know(user, room, cx.unix_ms()) {
+            let message = format!("{} is not in {}.", self.shown_name(user), self.room_name(room));
+            return Err(RequestError::new("not_in_room", message));
+        }
         let roles = self.state.accounts();
         if user == cx.user {
             return refused("You cannot mute yourself.");

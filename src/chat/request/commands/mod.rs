@@ -105,9 +105,10 @@ pub const COMMANDS: [CommandSpec; 61] = [
     },
     CommandSpec {
         name: "kick",
-        arguments: "NAME [MINUTES] [REASON]",
+        arguments: "NAME [TIME] [REASON]",
         help: "remove somebody from the room that you talk in",
-        details: "Without MINUTES, until somebody lets them in again with /accept.",
+        details: "TIME is 90m, 2h or 7d, or minutes; without it, until somebody lets them in again \
+                  with /accept.",
         parse: rooms::kicked,
     },
     CommandSpec {

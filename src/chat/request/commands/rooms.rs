@@ -135,7 +135,7 @@ pub const HOOKS: CommandSpec = CommandSpec {
     parse: hooks,
 };
 
-/// `NAME [MINUTES] [REASON]`
+/// `NAME [TIME] [REASON]`
 pub fn kicked(arguments: &str) -> Option<Request<'_>> {
     let (name, minutes, reason) = sentence(arguments)?;
     Some(RoomRequest::Kick { room: None, name: word(name)?, minutes, reason }.into())

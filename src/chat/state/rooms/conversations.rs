@@ -115,15 +115,15 @@ impl Rooms {
         vacant.into_iter().chain(self.conversations.quietest()).min().map(|(_, id)| id)
     }
 
-    /// This is about to be said in a room: if it is a conversation, it is the last one spoken in.
-    pub(super) fn move_up(&mut self, id: RoomId, message_id: u64) {
+    /// Something was said in a room: if it is a conversation, it is the last one spoken in.
+    pub(super) fn move_up(&mut self, id: RoomId) {
         if let Some(room) = self.rooms.get_mut(id)
-            && room.history.next_id() == message_id
             && let (Some(between), Some(before)) = (room.between(), room.vacant_since)
         {
             self.vacated += 1;
             room.vacant_since = Some(self.vacated);
             self.conversations.said(between, id, before, self.vacated);
+            self.conversations.hold(room);
         }
     }
 }

@@ -5,6 +5,7 @@ mod conversations;
 pub mod former;
 pub(super) mod restored;
 pub mod rules;
+mod vacant;
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -241,12 +242,6 @@ impl Rooms {
         self.count() - usize::from(is_extra) >= self.limits.rooms_max
     }
 
-    /// The room that can best be done without: deserted for longest.
-    pub fn most_vacant(&self) -> Option<RoomId> {
-        let stays = |id: RoomId| self.get(id).is_some_and(|room| self.stays(room));
-        self.vacant.iter().map(|&(_, id)| id).find(|&id| !stays(id))
-    }
-
     /// Whether a room stays in memory though nobody is in it.
     fn stays(&self, room: &Room) -> bool {
         room.rules.is_some() || self.is_held_lobby(room)
@@ -435,23 +430,23 @@ impl Rooms {
 
     /// There is something in a room that a store keeps: a topic, a word, or a member who stays.
     pub(super) fn keep(&mut self, id: RoomId) {
-        if self.has_store
-            && let Some(room) = self.rooms.get_mut(id)
-        {
+        let room = if self.has_store { self.rooms.get_mut(id) } else { None };
+        if let Some(room) = room {
             room.kept_from.get_or_insert(room.history.next_id());
         }
     }
 
     /// Remembers what was said, if it is the room's next message.
     pub(super) fn say(&mut self, id: RoomId, message_id: u64, message: Message) {
-        let limits = self.limits.history;
         self.keep(id);
-        self.move_up(id, message_id);
-        self.change_history(id, |history| {
-            if history.next_id() == message_id {
-                history.push(message, &limits);
-            }
-        });
+        let next = self.rooms.get_mut(id).filter(|room| room.history.next_id() == message_id);
+        let Some(room) = next else { return };
+        let before = room.history.bytes();
+        room.history.push(message, &self.limits.history);
+        self.history_bytes = self.history_bytes - before + room.history.bytes();
+        if room.between().is_some() {
+            self.move_up(id);
+        }
     }
 
     /// Forgets all but the last messages of a room.

@@ -190,11 +190,22 @@ impl Users {
 
     pub(super) fn memberships(&self, id: UserId) -> impl ExactSizeIterator<Item = &Membership> {
         let first = self.get(id).and_then(|user| user.first.as_ref());
-        let further = match self.further.is_empty() {
-            true => &[][..],
+        Memberships { first, further: self.further(id).iter() }
+    }
+
+    /// Whether somebody is in this room. Asked for each message, and mostly it is the only one.
+    #[inline]
+    pub(super) fn is_member(&self, id: UserId, room: RoomSlot) -> bool {
+        let first = self.get(id).and_then(|user| user.first);
+        first.is_some_and(|held| held.room == room)
+            || self.further(id).iter().any(|held| held.room == room)
+    }
+
+    fn further(&self, id: UserId) -> &[Membership] {
+        match self.further.is_empty() {
+            true => &[],
             false => self.further.get(&id).map_or(&[][..], Vec::as_slice),
-        };
-        Memberships { first, further: further.iter() }
+        }
     }
 
     pub(super) fn add_membership(&mut self, id: UserId, held: Membership) {

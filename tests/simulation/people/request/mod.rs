@@ -504,6 +504,20 @@ impl Request {
         }
     }
 
+    /// Whether nobody asks for it at a terminal.
+    pub fn is_of_programs(&self) -> bool {
+        matches!(
+            self,
+            Request::Nothing
+                | Request::Token { .. }
+                | Request::MakeCookie
+                | Request::Sessions
+                | Request::Read { .. }
+                | Request::Unread
+                | Request::Level { .. }
+        )
+    }
+
     /// Whether others see anything of it.
     pub fn concerns_others(&self) -> bool {
         match self {
