@@ -375,10 +375,8 @@ impl Service for Chat {
         let presence = self.presence.next_deadline();
         let keeping = self.keeping.as_ref().and_then(Keeping::next_deadline);
         let absences = self.absences.next_deadline();
-        let zones = self.preferences.next_deadline();
         let others = self.backlog.next_deadline().into_iter().chain(keeping).chain(absences);
-        let others = others.chain(zones);
-        presence.into_iter().chain(others).min()
+        presence.into_iter().chain(others).chain(self.preferences.next_deadline()).min()
     }
 
     fn tick(&mut self, out: &mut Delivery) {
@@ -411,9 +409,6 @@ impl Service for Chat {
     }
 
     fn stored(&mut self, out: &mut Delivery) -> Kept {
-        if let Some(keeping) = &self.keeping {
-            self.written.set_written(keeping.durable());
-        }
         self.follow_store(out)
     }
 

@@ -381,6 +381,7 @@ impl Chat {
     /// it.
     pub(super) fn follow_store(&mut self, out: &mut Delivery) -> service::Kept {
         let Some(keeping) = &mut self.keeping else { return service::Kept::Whole };
+        self.written.set_written(keeping.durable());
         let (group, kept) = match keeping.store.progress() {
             Progress::Durable(group) => {
                 keeping.durable = group;

@@ -197,7 +197,12 @@ impl Request<'_> {
                     | OrderRequest::DeleteMessage { .. }
             ),
             Request::Room(request) => {
-                matches!(request, RoomRequest::Kick { .. } | RoomRequest::Delete { .. })
+                matches!(
+                    request,
+                    RoomRequest::Kick { .. }
+                        | RoomRequest::Delete { .. }
+                        | RoomRequest::EndHook { .. }
+                )
             }
             Request::Account(request) => matches!(
                 request,

@@ -14,6 +14,7 @@ pub mod order;
 pub mod readings;
 mod rights;
 pub mod rooms;
+mod said;
 mod slots;
 pub mod snapshot;
 mod space;
@@ -31,7 +32,6 @@ use crate::chat::record::{
 };
 use crate::chat::state::accounts::{Account, Accounts, Reserved};
 use crate::chat::state::guests::GuestTokens;
-use crate::chat::state::history::Message;
 use crate::chat::state::hooks::Hooks;
 use crate::chat::state::keys::{First, Keys, Scope};
 use crate::chat::state::order::{Order, OrderChange};
@@ -241,11 +241,10 @@ impl State {
             }
             Kept::MessageDeleted { room, id } => self.delete_message(room, id),
             Kept::HistoryCut { room, messages_kept } => self.rooms.cut(room, messages_kept),
-            Kept::Direct { to, key: Some(key), .. } => {
+            Kept::Direct { to, key, .. } => {
                 let first = First { id: 0, unix_ms };
-                self.keys.insert(Scope::User(to), self.account(by), &key, first);
+                self.note_key(Scope::User(to), self.account(by), key.as_deref(), first);
             }
-            Kept::Direct { key: None, .. } => {}
             Kept::AccountMade { .. } if self.accounts.contains(by) => {}
             Kept::AccountMade { name, password, role, invitation } => {
                 self.make_account(by, name, Account::new(password, role, unix_ms, Vec::new()));
@@ -271,29 +270,6 @@ impl State {
             Kept::Room(change) => self.apply_to_room(change, unix_ms),
             Kept::Guest(change) => self.apply_of_guest(by, change, unix_ms),
             Kept::Reading(change) => self.apply_reading(by, change),
-        }
-    }
-
-    /// What [`State::apply`] does with what somebody has said, without a record of it.
-    pub(in crate::chat) fn say(
-        &mut self,
-        by: UserId,
-        room: RoomId,
-        id: u64,
-        message: Message,
-        key: Option<&str>,
-        unix_ms: u64,
-    ) {
-        if let Some(key) = key {
-            let first = First { id, unix_ms };
-            self.keys.insert(Scope::Room(room), message.account(), key, first);
-        }
-        if message.account().is_none() && by != UserId::SERVER {
-            self.guest_words.add(by, room, id);
-        }
-        self.rooms.say(room, id, message);
-        if !self.accounts.is_empty() {
-            self.readings.advance(by, room, id);
         }
     }
 

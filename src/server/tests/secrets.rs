@@ -124,7 +124,7 @@ fn a_terminal_that_speaks_telnet_hides_the_next_line() {
 #[test]
 fn ctrl_c_takes_back_what_is_asked_for() {
     let interrupt: &[u8] = &[255, 244];
-    for key in [b"\x03", b"half\x03", b"half\x03\r\n", interrupt] {
+    for key in [&b"\x03"[..], b"half\x03", interrupt] {
         expect(
             &[b"login\r\n", DO, key, DONT, b"hello\r\n"],
             &[PROMPT, WILL, OFFER, b"\r\n", b"[]\r\n", WONT, b"[hello]\r\n"],
