@@ -398,6 +398,8 @@ impl People {
     }
 
     fn hand_over(&mut self) {
+        // What has left the server arrives, also at those that it does not go on with.
+        self.read();
         if self.trace {
             println!("{:>7} upgrade", self.stage.now);
         }
