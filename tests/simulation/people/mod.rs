@@ -410,6 +410,8 @@ impl People {
         self.stage.hand_over(|| start.server(own, chat, server, &links, trace));
         self.jobs.clear();
         self.answers.clear();
+        // Those that it does not go on with are cut off, with what is on its way.
+        self.devices.iter_mut().for_each(Device::break_off_if_dropped);
     }
 
     /// Nothing fails any more: all who are there hear what they were to hear.
