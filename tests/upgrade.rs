@@ -113,6 +113,18 @@ fn wait_for(client: &mut Client, line: &str) {
     }
 }
 
+/// Reads up to a line that has this in it.
+#[track_caller]
+fn wait_for_part(client: &mut Client, part: &str) -> String {
+    loop {
+        let read = String::from_utf8_lossy(&client.line()).into_owned();
+        assert!(!read.is_empty(), "an end, and nothing with {part:?}");
+        if read.contains(part) {
+            return read;
+        }
+    }
+}
+
 #[test]
 fn lines_go_on_where_they_were() {
     let place = Place::new("upgrade-lines", &[]);
@@ -170,6 +182,29 @@ fn a_line_that_is_edited_here_goes_on() {
     wait_for(&mut bob, "[#lobby] guest-2: tonot  be\r\n");
     alice.send(b"\x1b[A\x1b[A\r");
     wait_for(&mut bob, "[#lobby] guest-2: earlier\r\n");
+}
+
+#[test]
+fn a_stream_of_what_is_said_goes_on() {
+    let place = Place::new("upgrade-stream", &["--registration", "open"]);
+    let mut mia = place.named("mia");
+    mia.send(b"/register mia\r\n");
+    mia.send(b"password of mia\r\n");
+    wait_for_part(&mut mia, "You are logged in as mia");
+    mia.send(b"/join #ops\r\n/join #dev\r\n/bot build\r\n");
+    let told = wait_for_part(&mut mia, "cst_");
+    let token = told.trim_end().rsplit_once(' ').expect("a token").1.to_owned();
+    let mut stream = place.server.connect();
+    let bearer = format!("Authorization: Bearer {token}\r\n");
+    stream.send(format!("GET /stream?room=dev HTTP/1.1\r\nHost: a\r\n{bearer}\r\n").as_bytes());
+    wait_for_part(&mut stream, "\"joined\"");
+    for text in ["one", "two", "three"] {
+        place.upgrade_well();
+        // It hears one of the two rooms that its account is in.
+        mia.send(format!("/msg #ops not {text}\r\n/msg #dev {text}\r\n").as_bytes());
+        let heard = wait_for_part(&mut stream, "\"said\"");
+        assert!(heard.contains(&format!("\"text\":\"{text}\"")), "{heard}");
+    }
 }
 
 // ---- A conversation ----

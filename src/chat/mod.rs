@@ -2,9 +2,8 @@
 //!
 //! A request (a typed command or a JSON object) is checked against the state by a handler. What
 //! happens then is a [`record::Record`]: it is told to those whom it concerns, goes to the
-//! [`record::Journal`] and is applied to the state, which changes in no other way. (Of what somebody
-//! says a record is made only if it is retained: all else is done by its parts.) The state is a
-//! deterministic machine and knows users and rooms by ids of its own.
+//! [`record::Journal`] and is applied to the state, which changes in no other way. (What is said is
+//! one only where it is retained.) The state is deterministic, and has ids of its own.
 //!
 //! - [`request`]: what clients ask for; [`dialect`]: how it is written, and what they are told.
 //! - `keeping`: what is handed to the store; `questions` and `reading`: what it is asked.
@@ -90,12 +89,14 @@ use crate::metrics::Exposition;
 use crate::secrets::Secrets;
 use crate::service::succession::Succession;
 use crate::service::{
-    Answer, Ended, Hello, Incoming, Job, Kept, Outcome, Post, Posted, Service, Wake,
+    Answer, Ended, Following, Hello, Incoming, Job, Kept, Outcome, Post, Posted, Service, Wake,
 };
 use crate::site::{Health, Page, Site};
 use crate::store::{Loaded, Store};
 use crate::throttle::TokenBucket;
 use crate::wire::editor::Completions;
+use crate::wire::http::HttpError;
+use crate::wire::http::events::Wanted;
 use crate::wire::line::LineMode;
 
 /// Where everybody is put who does not say otherwise.
@@ -299,6 +300,15 @@ impl Service for Chat {
 
     fn post(&mut self, client: ClientId, post: &Post<'_>, out: &mut Delivery) -> Posted {
         self.take_post(client, post, out)
+    }
+
+    fn follow(
+        &self,
+        wanted: &Wanted,
+        credential: Option<&str>,
+        unix_ms: u64,
+    ) -> Result<Following, HttpError> {
+        self.may_follow(wanted, credential, unix_ms)
     }
 
     fn waits(&self, client: ClientId, _: &Delivery) -> Option<Wait> {

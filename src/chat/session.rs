@@ -40,6 +40,7 @@ pub struct SessionSnapshot {
     is_alone: bool,
     held_up: Option<Millis>,
     line: Option<(u64, Option<RoomId>)>,
+    follows: Option<BTreeSet<Box<str>>>,
 }
 
 /// All connections, by client and by user.
@@ -65,6 +66,8 @@ pub struct Sessions {
     /// elsewhere.
     lines: BTreeMap<ClientId, (u64, Option<RoomId>)>,
     by_user: Vec<u32>,
+    /// Those that hear only these rooms of their account, by the keys of their names.
+    followers: BTreeMap<ClientId, BTreeSet<Box<str>>>,
     pub aways: Aways,
     /// Since when each client is here, in seconds since 1970.
     since_s: Vec<u32>,
@@ -168,6 +171,21 @@ impl Sessions {
         self.private.get(word).is_some_and(|word| word & bit != 0)
     }
 
+    /// A client hears only these rooms of its account.
+    pub fn follow_only(&mut self, client: ClientId, rooms: BTreeSet<Box<str>>) {
+        self.followers.insert(client, rooms);
+    }
+
+    pub fn follows_some(&self, client: ClientId) -> bool {
+        !self.followers.is_empty() && self.followers.contains_key(&client)
+    }
+
+    /// Whether a client is to hear this room, if its account is in it.
+    pub fn hears(&self, client: ClientId, room: &str) -> bool {
+        self.followers.is_empty()
+            || self.followers.get(&client).is_none_or(|rooms| rooms.contains(room))
+    }
+
     /// Connections that are somebody.
     pub fn count(&self) -> usize {
         self.sessions.iter().flatten().count()
@@ -210,6 +228,7 @@ impl Sessions {
             self.alone.remove(&client);
             self.held_up.remove(&client);
             self.lines.remove(&client);
+            self.followers.remove(&client);
             self.aways.forget(client);
         }
     }
@@ -271,6 +290,7 @@ impl Sessions {
             is_alone: self.alone.contains(&client),
             held_up: self.held_up.get(&client).copied(),
             line: self.lines.get(&client).copied(),
+            follows: self.followers.get(&client).cloned(),
         })
     }
 
@@ -283,7 +303,7 @@ impl Sessions {
         slot: Option<UserSlot>,
     ) {
         let SessionSnapshot { user, bucket, since_ms, is_private, key, rank, .. } = snapshot;
-        let SessionSnapshot { is_alone, held_up, line, .. } = snapshot;
+        let SessionSnapshot { is_alone, held_up, line, follows, .. } = snapshot;
         self.add(client, user, peer, since_ms);
         match slot {
             Some(slot) => self.connected(client, slot),
@@ -303,6 +323,7 @@ impl Sessions {
         }
         self.held_up.extend(held_up.map(|at| (client, at)));
         self.lines.extend(line.map(|line| (client, line)));
+        self.followers.extend(follows.map(|rooms| (client, rooms)));
     }
 
     fn rank_of(&self, client: ClientId, user: UserId) -> Option<usize> {

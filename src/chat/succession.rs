@@ -45,6 +45,8 @@ struct ClientSnapshot {
     session: SessionSnapshot,
     /// Where it talks.
     current: Option<RoomId>,
+    /// Of one that follows what is said: the rooms that it has come to. Others hear all of theirs.
+    hears: Option<Vec<RoomId>>,
     login: LoginSnapshot,
     preferences: Option<PreferencesSnapshot>,
     next_page: Option<NextPage>,
@@ -94,11 +96,14 @@ impl Succession for Chat {
         })
     }
 
-    fn snapshot_of(&self, client: ClientId, _: &Delivery) -> Option<Snapshot> {
+    fn snapshot_of(&self, client: ClientId, out: &Delivery) -> Option<Snapshot> {
         let channel = self.sessions.get(client)?.current;
+        let follows = self.sessions.follows_some(client);
+        let heard = || out.channels_of(client).filter_map(|channel| self.channels.room(channel));
         Some(written(&ClientSnapshot {
             session: self.sessions.snapshot(client)?,
             current: channel.and_then(|channel| self.channels.room(channel)),
+            hears: follows.then(|| heard().collect()),
             login: self.logins.snapshot(client),
             preferences: self.preferences.snapshot(client),
             next_page: self.questions.next(client).cloned(),
@@ -158,6 +163,7 @@ impl Succession for Chat {
         let ClientSnapshot {
             session,
             current,
+            hears,
             login,
             preferences,
             next_page,
@@ -169,7 +175,7 @@ impl Succession for Chat {
         let slot = self.state.users().slot(user).ok_or("somebody is nobody")?;
         let is_account = self.state.accounts().contains(user);
         self.sessions.restore(client, peer, session, (!is_account).then_some(slot));
-        for room in self.state.rooms_of(user).collect::<Vec<_>>() {
+        for room in hears.unwrap_or_else(|| self.state.rooms_of(user).collect()) {
             let channel = self.channel_for(room, out);
             out.join(channel, client);
         }

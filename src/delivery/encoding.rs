@@ -45,8 +45,8 @@ impl Encoding {
         debug_assert!(self.is_plain());
         let content_bytes = content.len();
         let header_bytes = match self.framing {
-            Framing::Lines => 0,
             Framing::WebSocket => header_bytes(content_bytes),
+            Framing::Lines | Framing::Events | Framing::JsonLines => 0,
         };
         let begin = match before.is_empty() {
             true => content.start.checked_sub(header_bytes).expect("there is room for a header"),
@@ -73,6 +73,10 @@ pub enum Framing {
     Lines,
     /// One frame a message (RFC 6455).
     WebSocket,
+    /// Server-sent events: each message is one line of data.
+    Events,
+    /// Each message is one line.
+    JsonLines,
 }
 
 /// What the client can inflate; agreed in the handshake.
@@ -142,6 +146,26 @@ impl<'a> Encoder<'a> {
                 encode_frame_with(self.buffer, opcode(kind), write)
             }
             (Framing::WebSocket, Compression::Deflate) => self.compress(opcode(kind), write),
+            (Framing::Events, _) => {
+                self.buffer.extend_from_slice(b"data: ");
+                write(self.buffer);
+                self.buffer.extend_from_slice(b"\n\n");
+            }
+            (Framing::JsonLines, _) => {
+                write(self.buffer);
+                self.buffer.push(b'\n');
+            }
+        }
+    }
+
+    /// Says by what the next message is known, where a client shows that again to go on.
+    pub fn identify(&mut self, id: impl FnOnce() -> Option<String>) {
+        if self.encoding.framing == Framing::Events
+            && let Some(id) = id()
+        {
+            for part in ["id: ", &id, "\n"] {
+                self.buffer.extend_from_slice(part.as_bytes());
+            }
         }
     }
 

@@ -36,6 +36,7 @@ mod sessions;
 pub mod settings;
 mod stored;
 pub mod stream;
+mod streams;
 pub mod succession;
 mod timers;
 

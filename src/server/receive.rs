@@ -293,6 +293,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         if connection.inbox.is_empty() && !connection.wire.is_undecided() {
             let used = self.serve(id, &mut buffer[..arrived]);
             self.connections[id.index()].inbox.push(&buffer[used..arrived], self.out.account());
+            self.queue_requests(id);
         } else {
             connection.inbox.push(&buffer[..arrived], self.out.account());
             let decision = connection.wire.decide(connection.inbox.as_slice(), &self.wires);
@@ -314,6 +315,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             let mut bytes = self.connections[id.index()].inbox.take_bytes();
             let used = self.serve(id, &mut bytes);
             self.connections[id.index()].inbox.put_back(bytes, used, self.out.account());
+            self.queue_requests(id);
         }
         self.takes_input(id) && self.connections[id.index()].is_idle()
     }

@@ -22,7 +22,7 @@ use crate::wire::close::CloseReason;
 use crate::wire::http::precheck::{self, Verdict};
 use crate::wire::http::public_url::Inside;
 use crate::wire::http::response::Body;
-use crate::wire::http::{HttpError, Method, Persistence, Request, Response, hook};
+use crate::wire::http::{HttpError, Method, Persistence, Request, Response, events, hook};
 use crate::wire::websocket::handshake::{self, Policy, RefusedPage, Upgrade};
 
 /// For a year a browser asks for nothing of this host without TLS (RFC 6797): said only where
@@ -40,11 +40,12 @@ impl<S: Stream, A: Service> Server<S, A> {
     ) -> bool {
         let is_upgrade = handshake::is_upgrade(&request);
         // Who comes is told much: what is said by those who are here comes first.
-        if self.visit.part == Part::First && is_upgrade {
+        let is_stream = request.path.ends_with(events::PATH);
+        if self.visit.part == Part::First && (is_upgrade || is_stream) {
             self.wait(id, Wait::Others);
             return false;
         }
-        if is_all && self.visit.has_read_all && request.is_last() && !is_upgrade {
+        if is_all && self.visit.has_read_all && request.is_last() && !is_upgrade && !is_stream {
             self.connections[id.index()].end_input();
         }
         let is_served = self.answer(id, &mut request);
@@ -122,6 +123,12 @@ impl<S: Stream, A: Service> Server<S, A> {
         if self.answer_metrics(id, request, sender, date) {
             return;
         }
+        if place != Inside::WithoutSlash && self.is_for_stream(request) {
+            if let Err(error) = self.begin_stream(id, request, sender, date) {
+                self.refuse_request(id, error, Some(request.method));
+            }
+            return;
+        }
         let answer = match place {
             Inside::WithoutSlash => Ok(self.redirect_to_base(request, date)),
             Inside::Ours(_) if self.is_about_cookie(request) => {
@@ -147,7 +154,7 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// Notes that a browser may be where a request has come from. A monitor is none, nor is what
     /// posts to a hook.
     fn note_sender(&mut self, id: ClientId, request: &Request<'_>, sender: &Sender) {
-        if [HEALTH, READY, METRICS].contains(&request.path)
+        if [HEALTH, READY, METRICS, events::PATH].contains(&request.path)
             || hook::own_token(request.path).is_some()
         {
             return;

@@ -55,6 +55,7 @@ impl Service for Broadcast {
                 };
                 to.content(kind, content);
             }
+            _ => to.content(message.kind, message.bytes),
         });
         Outcome::Done
     }

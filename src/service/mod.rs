@@ -17,6 +17,8 @@ use crate::service::succession::Succession;
 use crate::site::{Health, Site};
 use crate::wire::close::CloseReason;
 use crate::wire::editor::Completions;
+use crate::wire::http::HttpError;
+use crate::wire::http::events::Wanted;
 use crate::wire::line::LineMode;
 use crate::wire::websocket::handshake::Query;
 
@@ -89,6 +91,15 @@ impl Refusal {
     pub const fn new(status: u16, code: &'static str) -> Refusal {
         Refusal { status, code, retry_after_s: None }
     }
+}
+
+/// One that follows what is said, and says nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Following {
+    /// It is told everything as those are that have agreed on this one.
+    pub subprotocol: &'static str,
+    /// What it would say first, a line each.
+    pub requests: Vec<u8>,
 }
 
 /// What became of a message.
@@ -192,6 +203,20 @@ pub trait Service {
     fn post(&mut self, client: ClientId, post: &Post<'_>, out: &mut Delivery) -> Posted {
         let _ = (client, post, out);
         Posted::Refused(Refusal::NO_HOOK)
+    }
+
+    /// Whether who shows this may follow what is said, and what it asks for first.
+    ///
+    /// # Errors
+    /// It may not, or there is nothing to follow.
+    fn follow(
+        &self,
+        wanted: &Wanted,
+        credential: Option<&str>,
+        unix_ms: u64,
+    ) -> Result<Following, HttpError> {
+        let _ = (wanted, credential, unix_ms);
+        Err(HttpError::NOT_FOUND)
     }
 
     /// What monitors and balancers are told while the server serves.

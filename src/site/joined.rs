@@ -9,15 +9,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
 
+use super::compact;
+
 /// Each may import from those before it.
-pub(super) const ENTRIES: [&str; 6] = [
-    "words/en.js",
-    "words/ja.js",
-    "words/dialogs/en.js",
-    "words/dialogs/ja.js",
-    "main.js",
-    "ui/dialogs/index.js",
-];
+pub(super) const ENTRIES: [&str; 6] =
+    ["words/en.js", "words/ja.js", "words/later/en.js", "words/later/ja.js", "main.js", "later.js"];
 
 /// In front of the path of an entry that is loaded later, until it is known from where.
 const ENTRY: &str = "'@/";
@@ -61,7 +57,7 @@ pub(super) fn scripts(sources: &BTreeMap<&str, &str>) -> Vec<(&'static str, Stri
         let exports = format!("export {{ {} }};\n", list(&offers[entry]));
         let script: String =
             iter::once(head.as_str()).chain(code).chain([exports.as_str()]).collect();
-        (entry, script.replace(ENTRY, &format!("'./{}", up(entry))))
+        (entry, compact::script(&script).replace(ENTRY, &format!("'./{}", up(entry))))
     };
     iter::zip(ENTRIES, heads).map(script).collect()
 }
@@ -189,9 +185,16 @@ fn without_remark(line: &str) -> &str {
     codes.find(|code| is_code(code)).unwrap_or(line).trim_end()
 }
 
+/// A script that is no module, as it is sent.
+pub(super) fn plain(source: &str) -> String {
+    let lines = code_lines(source).map(|line| without_types(line) + "\n");
+    compact::script(&lines.collect::<String>())
+}
+
 /// A style sheet as it is sent.
 pub(super) fn style(sources: &[&str]) -> String {
-    sources.iter().flat_map(|source| code_lines(source)).flat_map(|line| [line, "\n"]).collect()
+    let lines = sources.iter().flat_map(|source| code_lines(source));
+    compact::style(&lines.flat_map(|line| [line, "\n"]).collect::<String>())
 }
 
 #[cfg(test)]
@@ -206,10 +209,10 @@ mod tests {
                 "words/index.js",
                 "export const t = /** @type {any} */ (1);\n\
                  export const ready = import(t ? './en.js' : './ja.js');\n\
-                 export const more = () => import(t ? './dialogs/en.js' : './dialogs/ja.js');\n",
+                 export const more = () => import(t ? './later/en.js' : './later/ja.js');\n",
             ),
-            ("words/dialogs/en.js", "export const page = { b: 1 };\n"),
-            ("words/dialogs/ja.js", "export const page = { b: 2 };\n"),
+            ("words/later/en.js", "export const page = { b: 1 };\n"),
+            ("words/later/ja.js", "export const page = { b: 2 };\n"),
             ("words/en.js", "// English\n\nexport const page = {\n  a: '//', // why\n};\n"),
             ("words/ja.js", "/**\n * Japanese\n */\nexport const page = {};\n"),
             (
@@ -222,27 +225,24 @@ mod tests {
             ),
             ("core/c.js", "export const c = 3;\nexport const d = 4;\n"),
             (
-                "ui/dialogs/index.js",
-                "import { c } from '../../core/c.js';\nimport { t } from '../../words/index.js';\n\
-                 export class Dialogs {}\n",
+                "later.js",
+                "import { c } from './core/c.js';\nimport { t } from './words/index.js';\n\
+                 export class Parts {}\n",
             ),
         ]);
         let expected = [
-            ("words/en.js", "const page = {\na: '//',\n};\nexport { page };\n"),
-            ("words/ja.js", "const page = {};\nexport { page };\n"),
-            ("words/dialogs/en.js", "const page = { b: 1 };\nexport { page };\n"),
-            ("words/dialogs/ja.js", "const page = { b: 2 };\nexport { page };\n"),
+            ("words/en.js", "const page={a:'//',};export{page};"),
+            ("words/ja.js", "const page={};export{page};"),
+            ("words/later/en.js", "const page={b:1};export{page};"),
+            ("words/later/ja.js", "const page={b:2};export{page};"),
             (
                 "main.js",
-                "const c = 3;\nconst d = 4;\nfunction b() {\nc();\n}\nconst t = (1);\n\
-                 const ready = import(t ? './words/en.js' : './words/ja.js');\n\
-                 const more = () => import(t ? './words/dialogs/en.js' : './words/dialogs/ja.js');\nb(t);\n\
-                 export { c, t };\n",
+                "const c=3;const d=4;function b(){c();}const t=(1);\
+                 const ready=import(t?'./words/en.js':'./words/ja.js');\
+                 const more=()=>import(t?'./words/later/en.js':'./words/later/ja.js');b(t);\
+                 export{c,t};",
             ),
-            (
-                "ui/dialogs/index.js",
-                "import { c, t } from './../../main.js';\nclass Dialogs {}\nexport { Dialogs };\n",
-            ),
+            ("later.js", "import{c,t}from'./main.js';class Parts{}export{Parts};"),
         ];
         assert_eq!(scripts(&sources), expected.map(|(path, code)| (path, code.to_owned())));
     }

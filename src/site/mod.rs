@@ -1,6 +1,7 @@
 //! The web page, embedded in the binary, or a sentence in its place; the health check; and answers
 //! to OPTIONS.
 
+mod compact;
 mod joined;
 mod page;
 
@@ -130,7 +131,8 @@ impl File {
 /// Nothing but our own files, and WebSockets to where the page came from. Browsers older than CSP
 /// level 3 do not count a WebSocket as 'self', so its URLs are spelt out; the host holds no
 /// character that could end the directive. One with a zone id is nothing that a policy, or a
-/// browser's address, could hold.
+/// browser's address, could hold. No text becomes a script or markup (Trusted Types), but for the
+/// address of the service worker.
 fn content_security_policy(host: &str) -> String {
     let sockets = match host {
         "" => String::new(),
@@ -139,7 +141,8 @@ fn content_security_policy(host: &str) -> String {
     };
     format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-         connect-src 'self'{sockets}; manifest-src 'self'; \
+         connect-src 'self'{sockets}; manifest-src 'self'; worker-src 'self'; \
+         require-trusted-types-for 'script'; trusted-types worker; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
 }

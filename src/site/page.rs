@@ -23,8 +23,8 @@ const INDEX: &str = include_str!("../web/index.html");
 
 /// What the style sheets are as one.
 const STYLE: &str = "style.css";
-/// The one that is fetched with the script of the dialogs.
-const DIALOG_STYLE: &str = "css/dialogs.css";
+/// The one that is fetched with the script of what comes later.
+const LATER_STYLE: &str = "css/later.css";
 
 macro_rules! embedded {
     ($($path:literal),* $(,)?) => {
@@ -38,12 +38,15 @@ const EMBEDDED: &[(&str, &str)] = embedded![
     "commands/table.js",
     "core/address.js",
     "core/blocks.js",
+    "core/changes.js",
     "core/complete.js",
     "core/conversation.js",
+    "core/draft.js",
     "core/entries.js",
     "core/events.js",
     "core/finder.js",
     "core/keymap.js",
+    "core/later.js",
     "core/marks.js",
     "core/members.js",
     "core/mentions.js",
@@ -62,21 +65,25 @@ const EMBEDDED: &[(&str, &str)] = embedded![
     "core/unread.js",
     "css/base.css",
     "css/conversation.css",
-    "css/dialogs.css",
+    "css/later.css",
     "css/panels.css",
     "css/windows.css",
     "favicon-news.svg",
     "favicon.svg",
+    "later.html",
+    "later.js",
     "main.js",
     "manifest.webmanifest",
+    "net/account.js",
     "net/admission.js",
     "net/connection.js",
     "net/conversations.js",
-    "net/cookie.js",
+    "net/finding.js",
     "net/history.js",
     "net/identity.js",
     "net/incoming.js",
     "net/lists.js",
+    "net/marking.js",
     "net/memory.js",
     "net/outgoing.js",
     "net/reading.js",
@@ -84,8 +91,11 @@ const EMBEDDED: &[(&str, &str)] = embedded![
     "net/rooms.js",
     "net/session.js",
     "net/tabs.js",
+    "ui/address.js",
     "ui/app.js",
+    "ui/asking.js",
     "ui/bar.js",
+    "ui/code.js",
     "ui/composer.js",
     "ui/dialogs/account-menu.js",
     "ui/dialogs/accounts.js",
@@ -93,7 +103,6 @@ const EMBEDDED: &[(&str, &str)] = embedded![
     "ui/dialogs/commands.js",
     "ui/dialogs/completion.js",
     "ui/dialogs/help.js",
-    "ui/dialogs/index.js",
     "ui/dialogs/order.js",
     "ui/dialogs/qr.js",
     "ui/dialogs/rooms.js",
@@ -103,14 +112,19 @@ const EMBEDDED: &[(&str, &str)] = embedded![
     "ui/dialogs/views.js",
     "ui/dom.js",
     "ui/entrance.js",
+    "ui/filter.js",
+    "ui/hints.js",
     "ui/keys.js",
     "ui/layout.js",
     "ui/link.js",
     "ui/log.js",
     "ui/members.js",
+    "ui/missed.js",
     "ui/notice.js",
+    "ui/paste.js",
     "ui/router.js",
     "ui/roving.js",
+    "ui/rows/acts.js",
     "ui/rows/index.js",
     "ui/rows/message.js",
     "ui/rows/sight.js",
@@ -118,17 +132,20 @@ const EMBEDDED: &[(&str, &str)] = embedded![
     "ui/settings.js",
     "ui/sidebar.js",
     "ui/telling.js",
-    "words/dialogs/en.js",
-    "words/dialogs/ja.js",
     "words/en.js",
     "words/index.js",
     "words/ja.js",
     "words/language.js",
+    "words/later/en.js",
+    "words/later/ja.js",
 ];
 
 /// The module that a service makes, of one that has no commands.
 pub(super) const NO_COMMANDS: (&str, &str) =
     ("commands/server.js", "export const COMMANDS = [];\n");
+
+/// What shows notifications on phones. It has the whole page in its scope, being beside it.
+const WORKER: (&str, &str) = ("/sw.js", include_str!("../web/sw.js"));
 
 /// The one file that is no text: what phones show of a page that is installed.
 const ICON: (&str, &[u8]) = ("icon.png", include_bytes!("../web/icon.png"));
@@ -155,7 +172,9 @@ impl Page {
         let others = assets.into_iter().map(|(path, content)| {
             File::new(format!("/{place}{path}"), type_of(path), content.leak(), Caching::Immutable)
         });
-        let files = [index, also].into_iter().chain(others);
+        let worker = joined::plain(WORKER.1).leak().as_bytes();
+        let worker = File::new(WORKER.0.to_owned(), type_of(WORKER.0), worker, Caching::Ask);
+        let files = [index, also, worker].into_iter().chain(others);
         Page { files: files.map(File::compressed).collect() }
     }
 
@@ -182,18 +201,25 @@ fn assets(made: &[(&'static str, &'static str)]) -> Vec<(&'static str, Vec<u8>)>
         joined::style(&sheets.map(|(_, source)| source).collect::<Vec<_>>())
     };
     let others = of(".svg").chain(of(".webmanifest"));
+    let pages = of(".html").map(|(path, content)| (path, lines_of(content)));
     let mut texts = joined::scripts(&of(".js").collect());
-    texts.push((STYLE, style_of(|path| path != DIALOG_STYLE)));
-    texts.push((DIALOG_STYLE, style_of(|path| path == DIALOG_STYLE)));
+    texts.push((STYLE, style_of(|path| path != LATER_STYLE)));
+    texts.push((LATER_STYLE, style_of(|path| path == LATER_STYLE)));
+    texts.extend(pages);
     texts.extend(others.map(|(path, content)| (path, content.to_owned())));
     let texts = texts.into_iter().map(|(path, content)| (path, content.into_bytes()));
     texts.chain([(ICON.0, ICON.1.to_vec())]).collect()
 }
 
-/// The first file, for the others at this place. Between tags any white space is as good as another.
+/// The first file, for the others at this place.
 fn index(place: &str) -> String {
-    let lines = INDEX.lines().map(str::trim_start).filter(|line| !line.is_empty());
-    lines.flat_map(|line| [line, "\n"]).collect::<String>().replace(HERE, place)
+    lines_of(INDEX).replace(HERE, place)
+}
+
+/// Of HTML: between tags any white space is as good as another.
+fn lines_of(html: &str) -> String {
+    let lines = html.lines().map(str::trim_start).filter(|line| !line.is_empty());
+    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
 /// By the end of its name.
@@ -201,6 +227,7 @@ fn type_of(path: &str) -> &'static str {
     match path.rsplit_once('.').map_or("", |(_, ending)| ending) {
         "js" => "text/javascript; charset=utf-8",
         "css" => "text/css; charset=utf-8",
+        "html" => HTML,
         "svg" => "image/svg+xml",
         "png" => "image/png",
         "webmanifest" => "application/manifest+json",
@@ -320,12 +347,12 @@ mod tests {
 
     /// What a visitor waits for, and what comes after that, compressed, in the longer of the page's
     /// languages.
-    const BUDGET_BYTES: [usize; 2] = [59 * 1024, 25 * 1024];
+    const BUDGET_BYTES: [usize; 2] = [45 * 1024, 38 * 1024];
 
     /// What is fetched when it is known that it is needed.
-    const ON_DEMAND: [&str; 5] =
-        ["words/en.js", "words/ja.js", "words/dialogs/en.js", DIALOGS[0], DIALOGS[1]];
-    const DIALOGS: [&str; 3] = ["words/dialogs/ja.js", "ui/dialogs/index.js", DIALOG_STYLE];
+    const ON_DEMAND: [&str; 7] =
+        ["words/en.js", "words/ja.js", "words/later/en.js", LATER[0], LATER[1], LATER[2], LATER[3]];
+    const LATER: [&str; 4] = ["words/later/ja.js", "later.js", "later.html", LATER_STYLE];
 
     fn walk(directory: &Path, found: &mut BTreeSet<String>) {
         for entry in fs::read_dir(directory).expect("a directory") {
@@ -344,9 +371,14 @@ mod tests {
     fn every_file_of_the_page_is_embedded() {
         let mut found = BTreeSet::new();
         walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/web"), &mut found);
-        for other in
-            ["index.html", "package.json", "screenshot.png", "screenshot-phone.png", ICON.0]
-        {
+        for other in [
+            "index.html",
+            "package.json",
+            "screenshot.png",
+            "screenshot-phone.png",
+            "sw.js",
+            ICON.0,
+        ] {
             assert!(found.remove(other), "{other}");
         }
         assert_eq!(found, EMBEDDED.iter().map(|(path, _)| (*path).to_owned()).collect());
@@ -405,7 +437,7 @@ mod tests {
                     body.extend_from_slice(response.body);
                 }
                 assert!(body == file.identity.content, "{}", file.path);
-                let is_named = !["/", "/index.html"].contains(&&*file.path);
+                let is_named = !["/", "/index.html", WORKER.0].contains(&&*file.path);
                 assert_eq!(head.contains("max-age=31536000, immutable"), is_named, "{head}");
                 // What is known is known in the form that was asked for.
                 let tags = [&file.identity, file.gzip.as_ref().expect("all are smaller")]
@@ -426,7 +458,7 @@ mod tests {
         let index = page.files[0].gzip.as_ref().map_or(0, |gzip| gzip.content.len());
         let first = ["words/ja.js", "main.js", STYLE, "favicon.svg", "manifest.webmanifest"];
         let first = index + first.into_iter().map(size_of).sum::<usize>();
-        let later = DIALOGS.into_iter().map(size_of).sum::<usize>();
+        let later = LATER.into_iter().map(size_of).sum::<usize>();
         for (bytes, budget) in iter::zip([first, later], BUDGET_BYTES) {
             assert!(bytes <= budget, "{bytes} bytes");
             assert!(bytes > budget * 9 / 10, "{bytes} bytes: the budget can be smaller");

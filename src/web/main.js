@@ -6,18 +6,18 @@
 //   ui/        draws what is known and turns gestures into actions; knows nothing of the dialect
 //   commands/  what is typed with a slash, by the server's own table
 
-import { actionsOf } from './commands/actions.js';
-import { Commands, NAMES } from './commands/table.js';
 import { placeOf } from './core/address.js';
 import { keyOf } from './core/conversation.js';
+import { Later } from './core/later.js';
 import { bareName, bareRoom, fold } from './core/names.js';
-import { changed, conversation, DEFAULTS, memories, rooms, store } from './core/store.js';
+import { changed, conversation, DEFAULTS, memories, notify, rooms, store } from './core/store.js';
 import { isId, isText } from './core/text.js';
 import { FIRST_ROOM } from './net/identity.js';
 import { recall, remember, whenRemembered } from './net/memory.js';
 import { Session } from './net/session.js';
-import { App } from './ui/app.js';
-import { loadDialogWords, ready } from './words/index.js';
+import { App, say } from './ui/app.js';
+import { takeCode } from './ui/code.js';
+import { loadMoreWords, ready, t } from './words/index.js';
 
 /** What was chosen here, or in another tab. */
 function learnChoices({ telling, settings, favourites }) {
@@ -57,7 +57,21 @@ const style = (path) => new Promise((onload, onerror) => {
   document.head.append(Object.assign(document.createElement('link'), { rel: 'stylesheet', href: new URL(path, import.meta.url).href, onload, onerror }));
 });
 
-store.commands = new Set(NAMES);
+store.code = takeCode();
+/** Fetches what a file has, as elements of this page. */
+const elementsOf = (path) => new Promise((resolve, onerror) => {
+  const request = Object.assign(new XMLHttpRequest(), { responseType: 'document', onerror });
+  request.onload = () => (request.response ? resolve([...request.response.body.children]) : onerror());
+  request.open('GET', new URL(path, import.meta.url));
+  request.send();
+});
+
+const later = new Later(async () => {
+  const [script, elements] = await Promise.all([import('./later.js'), elementsOf('./later.html'), loadMoreWords(), style('./css/later.css')]);
+  for (const element of elements) say(element);
+  document.body.append(...elements);
+  return new script.Parts(app);
+}, () => notify(t.notLoaded, true));
 memories.on((memory) => store.ended || remember(memory)); // who has logged out elsewhere is forgotten there
 whenRemembered((memory) => {
   learnChoices(memory);
@@ -68,30 +82,23 @@ const session = new Session({
   isReading: (conv) => app.log.isReading(conv),
   isReadingBack: (conv) => app.log.isReadingBack(conv),
   isLookedAt: () => document.hasFocus() && !document.hidden,
-  said: (conv, message) => app.telling.said(conv, message),
+  said: (conv, message) => app.parts.telling.said(conv, message),
   mark: (conv, id) => app.log.mark(conv, id),
   forget: () => app.forget(),
-  welcomed: () => app.entrance.welcomed(),
-  identified: () => app.accounts.identified(),
-  ended: () => app.accounts.login(),
-  loginRequired: () => app.accounts.loginRequired(),
-  asked: (conv, name) => app.roomDialogs.asked(conv, name),
-  invited: (frame) => app.roomDialogs.invited(frame),
-  refused: (frame) => app.roomDialogs.refused(frame),
+  welcomed: () => app.parts.entrance.welcomed(),
+  identified: () => app.parts.accounts.identified(),
+  ended: () => app.parts.accounts.login(),
+  loginRequired: () => app.parts.accounts.loginRequired(),
+  asked: (frame) => app.parts.roomDialogs.asked(frame),
+  invited: (frame) => app.parts.roomDialogs.invited(frame),
+  refused: (frame) => app.parts.roomDialogs.refused(frame),
+  parts: later.parts,
 });
 begin(session);
 session.open(); // the words are still on their way
 await ready;
-const app = new App(async () => {
-  const [script] = await Promise.all([import('./ui/dialogs/index.js'), loadDialogWords(), style('./css/dialogs.css')]);
-  return script;
-});
+const app = new App(later);
 app.session = session;
-app.commands = new Commands(
-  actionsOf(app),
-  (conv, text) => session.outgoing.say(conv, text),
-  (conv, text) => session.outgoing.excess(conv, text),
-);
 app.start();
 session.start();
-app.dialogs().catch(() => { /* tried again when one is needed */ });
+later.load().catch(() => { /* tried again when something of it is needed */ });

@@ -9,11 +9,17 @@ pub enum WireKind {
     Lines,
     Http,
     WebSocket,
+    Events,
 }
 
 impl WireKind {
-    pub const ALL: [WireKind; 4] =
-        [WireKind::Undecided, WireKind::Lines, WireKind::Http, WireKind::WebSocket];
+    pub const ALL: [WireKind; 5] = [
+        WireKind::Undecided,
+        WireKind::Lines,
+        WireKind::Http,
+        WireKind::WebSocket,
+        WireKind::Events,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -21,6 +27,7 @@ impl WireKind {
             WireKind::Lines => "lines",
             WireKind::Http => "http",
             WireKind::WebSocket => "websocket",
+            WireKind::Events => "events",
         }
     }
 }
@@ -32,6 +39,7 @@ impl Wire {
             Wire::Line(_) => WireKind::Lines,
             Wire::Http(_) => WireKind::Http,
             Wire::WebSocket(_) => WireKind::WebSocket,
+            Wire::Events(_) => WireKind::Events,
         }
     }
 }

@@ -31,6 +31,7 @@ use crate::memory::MemoryAccount;
 use crate::wire::close::CloseReason;
 use crate::wire::detect::{Foreign, Payload};
 use crate::wire::editor::{Editor, Event};
+use crate::wire::http::events::Events;
 use crate::wire::http::exchange::Http;
 use crate::wire::http::{HttpError, Method, Request};
 use crate::wire::line::{Line, LineMode};
@@ -62,6 +63,8 @@ pub enum Wire {
     /// Requests for the web page, or for an upgrade.
     Http(Box<Http>),
     WebSocket(WebSocket),
+    /// What is said, in a response that does not end. Nothing comes from its client.
+    Events(Events),
 }
 
 /// How long a wire waits for its peer, in milliseconds.
@@ -244,7 +247,7 @@ impl Wire {
     pub fn decide(&self, input: &[u8], shared: &Shared) -> Decision {
         match self {
             Wire::Undecided(undecided) => undecided.decide(input, shared),
-            Wire::Line(_) | Wire::Http(_) | Wire::WebSocket(_) => Decision::NeedMore,
+            _ => Decision::NeedMore,
         }
     }
 
@@ -252,7 +255,7 @@ impl Wire {
     pub fn decide_at_end(&self, input: &[u8], shared: &Shared) -> Decision {
         match self {
             Wire::Undecided(undecided) => undecided.decide_at_end(input, shared),
-            Wire::Line(_) | Wire::Http(_) | Wire::WebSocket(_) => Decision::NeedMore,
+            _ => Decision::NeedMore,
         }
     }
 
@@ -303,14 +306,14 @@ impl Wire {
     pub fn since(&self) -> Millis {
         match self {
             Wire::Undecided(undecided) => undecided.since(),
-            Wire::Line(_) | Wire::Http(_) | Wire::WebSocket(_) => 0,
+            _ => 0,
         }
     }
 
     /// Whether messages come on it, which its service may have to wait for. First bytes and
     /// requests wait for nobody: a request that is read too late would be taken for a line.
     pub fn carries_messages(&self) -> bool {
-        matches!(self, Wire::Line(_) | Wire::WebSocket(_))
+        matches!(self, Wire::Line(_) | Wire::WebSocket(_) | Wire::Events(_))
     }
 
     /// Whether a person at a terminal is behind it.
@@ -332,7 +335,7 @@ impl Wire {
     /// them in the input.
     pub fn held_bytes(&self) -> usize {
         match self {
-            Wire::Undecided(_) | Wire::Http(_) => 0,
+            Wire::Undecided(_) | Wire::Http(_) | Wire::Events(_) => 0,
             Wire::Line(line) => line.editor().map_or(0, Editor::held_bytes),
             Wire::WebSocket(websocket) => websocket.held_bytes(),
         }
@@ -343,7 +346,7 @@ impl Wire {
     /// Something has come on it, of which nothing has been looked at.
     pub fn received(&mut self, now: Millis) {
         match self {
-            Wire::Undecided(_) | Wire::Line(_) => {}
+            Wire::Undecided(_) | Wire::Line(_) | Wire::Events(_) => {}
             Wire::Http(http) => http.received(now),
             Wire::WebSocket(websocket) => websocket.received(now),
         }
@@ -354,7 +357,7 @@ impl Wire {
     pub fn arrive(&mut self, bytes: &mut [u8], replies: &mut Vec<u8>) -> usize {
         match self {
             Wire::Line(line) => line.arrive(bytes, replies),
-            Wire::Undecided(_) | Wire::Http(_) | Wire::WebSocket(_) => bytes.len(),
+            _ => bytes.len(),
         }
     }
 
@@ -371,6 +374,7 @@ impl Wire {
             Wire::Line(line) => line.step(input, shared),
             Wire::Http(http) => http.step(input, now),
             Wire::WebSocket(websocket) => websocket.step(input, &mut shared.scratch),
+            Wire::Events(events) => events.step(input),
         }
     }
 
@@ -380,7 +384,7 @@ impl Wire {
             // What nobody has ended is half a thought.
             Wire::Line(line) if line.is_edited() => Step::NeedMore,
             Wire::Line(line) => line.step_at_end(input, shared),
-            Wire::Undecided(_) | Wire::Http(_) | Wire::WebSocket(_) => Step::NeedMore,
+            _ => Step::NeedMore,
         }
     }
 
@@ -391,7 +395,7 @@ impl Wire {
         match self {
             Wire::Undecided(undecided) => undecided.sent(),
             Wire::WebSocket(websocket) => websocket.sent(),
-            Wire::Line(_) | Wire::Http(_) => {}
+            Wire::Line(_) | Wire::Http(_) | Wire::Events(_) => {}
         }
     }
 
@@ -404,7 +408,7 @@ impl Wire {
             }
             (Wire::Undecided(undecided), reason) => undecided.write_close(reason, payload, out),
             (Wire::Line(line), reason) => line::write_close(line.mode(), reason, payload, out),
-            (Wire::Http(_), _) => {}
+            (Wire::Http(_) | Wire::Events(_), _) => {}
             (Wire::WebSocket(websocket), reason) if websocket.may_be_told(reason) => {
                 websocket::write_close(reason, out);
             }
@@ -441,6 +445,7 @@ impl Wire {
             Wire::Line(_) => None,
             Wire::Http(http) => Some((http.next_timeout(timeouts), Timer::Head)),
             Wire::WebSocket(websocket) => Some((websocket.next_timeout(timeouts), Timer::Ping)),
+            Wire::Events(events) => Some((events.next_timeout(timeouts), Timer::Ping)),
         }
     }
 
@@ -457,6 +462,7 @@ impl Wire {
             }
             (Wire::Http(http), Timer::Head) => http.on_timeout(observed, timeouts),
             (Wire::WebSocket(websocket), Timer::Ping) => websocket.on_timeout(observed, timeouts),
+            (Wire::Events(events), Timer::Ping) => events.on_timeout(observed, timeouts),
             _ => Elapsed::Nothing,
         }
     }
@@ -478,7 +484,7 @@ impl Wire {
     pub fn lingers_until(&self, timeouts: &Timeouts) -> Option<Millis> {
         match self {
             Wire::Http(http) => Some(http.lingers_until(timeouts)),
-            Wire::Undecided(_) | Wire::Line(_) | Wire::WebSocket(_) => None,
+            _ => None,
         }
     }
 }

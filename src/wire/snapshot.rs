@@ -18,6 +18,7 @@ impl Wire {
             }
             Wire::Http(http) => http.restored(now),
             Wire::WebSocket(websocket) => websocket.restored(account, now),
+            Wire::Events(events) => events.restored(now),
         }
     }
 }
@@ -50,6 +51,7 @@ mod tests {
     use super::*;
     use crate::wire::detect::Payload;
     use crate::wire::editor::Event;
+    use crate::wire::http::events::{Events, Format};
     use crate::wire::line::LineMode;
     use crate::wire::websocket::WebSocket;
     use crate::wire::websocket::deflate::Deflater;
@@ -143,6 +145,12 @@ mod tests {
         assert_eq!(come_of(wire(), bytes(), false), come_of(wire(), bytes(), true), "each byte");
     }
 
+    fn events() -> Wire {
+        let mut events = Events::new(Format::Events, b"one\ntwo\n".to_vec(), 0);
+        events.take_requests();
+        Wire::Events(events)
+    }
+
     fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
         let (key, length) = ([1, 2, 3, 4], u8::try_from(payload.len()).expect("a short one"));
         let masked = payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key);
@@ -229,6 +237,11 @@ mod tests {
         check(http, b"GET /\r\n\r\n");
     }
 
+    #[test]
+    fn what_a_stream_asks_for_goes_on_elsewhere() {
+        check(events, b"one\ntwo\n");
+    }
+
     /// If this fails, what is handed over is another: raise `STATE_VERSION`, and change this.
     #[test]
     fn what_is_handed_over_is_of_this_version() {
@@ -244,14 +257,15 @@ mod tests {
             MemoryAccount::default(),
         );
         begun.decode(&mut frame(0x01, b"begun"), &mut shared, 0);
-        let wires = [Wire::new(LineMode::Telnet, 7), typed, http(), begun];
+        let wires = [Wire::new(LineMode::Telnet, 7), typed, http(), begun, events()];
         assert_eq!(wires.each_ref().map(written), WRITTEN);
     }
 
-    const WRITTEN: [&str; 4] = [
+    const WRITTEN: [&str; 5] = [
         r#"{"Undecided":{"since":7,"mode":"Telnet","was_sent":false,"silence":"Nothing","awaits_header":false}}"#,
-        r#"{"Line":{"mode":"Telnet","telnet":{"state":"Data","lacking":0,"subnegotiated":0,"was_interrupted":false,"terminal":{"echo":"On","go_ahead":"On","asks_for_echo":true,"window":"On","editing":"Wanted","hides":false,"editor":{"keys":{"state":"Ground","parameters":[0,0,0,0,0,0,0,0],"parameter_count":0,"utf8":[0,0,0,0],"utf8_count":0,"is_after_cr":false,"is_pasted":false},"buffer":{"text":"","cursor":0},"history":{"lines":[],"bytes":0,"back":0,"draft":""},"drawing":{"size":{"columns":80,"rows":24},"prompt":"","place":null,"change":"All","clears":false,"cleared":false},"unsent":"","left":0,"hides":false,"rings":false,"rang":false,"is_full":false,"has_ended":false},"size":{"columns":80,"rows":24},"said":[0,0,0,0,0],"said_bytes":0,"refused":{"will":[0,0,0,0],"do":[0,0,0,0]}}},"scanned":0,"first":"Awaited","has_spoken":false,"ended_in_cr":false}}"#,
-        r#"{"Http":{"since":0,"linger_until":null,"answered":false}}"#,
+        r#"{"Line":{"mode":"Telnet","telnet":{"state":"Data","lacking":0,"subnegotiated":0,"was_interrupted":false,"terminal":{"echo":"On","go_ahead":"On","asks_for_echo":true,"window":"On","editing":"Wanted","hides":false,"editor":{"keys":{"state":"Ground","parameters":[0,0,0,0,0,0,0,0],"parameter_count":0,"utf8":[0,0,0,0],"utf8_count":0,"is_after_cr":false,"is_pasted":false},"buffer":{"text":"","cursor":0},"history":{"lines":[],"bytes":0,"back":0,"draft":""},"drawing":{"size":{"columns":80,"rows":24},"prompt":"","place":null,"change":"All","clears":false,"cleared":false},"unsent":"","left":0,"hides":false,"rings":false,"rang":false,"is_full":false,"ahead":[],"ahead_bytes":0,"takes_ahead":false,"has_ended":false},"size":{"columns":80,"rows":24},"said":[0,0,0,0,0],"said_bytes":0,"refused":{"will":[0,0,0,0],"do":[0,0,0,0]}}},"scanned":0,"first":"Awaited","has_spoken":false,"ended_in_cr":false}}"#,
+        r#"{"Http":{"awaited_bytes":0,"since":0,"linger_until":null,"answered":false}}"#,
         r#"{"WebSocket":{"decoder":{"fragments":{"kind":"Text","is_compressed":false,"payload":"YmVndW4=","utf8_bytes":5},"deflate":{"server_max_window_bits":null},"is_over":false},"last_received_s":0,"was_pinged":false,"was_sent":false}}"#,
+        r#"{"Events":{"format":"Events","requests":[],"own_bytes":8,"since_s":0}}"#,
     ];
 }

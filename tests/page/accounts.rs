@@ -270,10 +270,8 @@ fn a_session_that_ends_elsewhere_is_told_and_goes_on_after_a_login() {
     alice.click("#account .keys button");
     lost.wait_view("login");
     assert_eq!(lost.text("#account-title"), "You are logged out");
-    assert_eq!(
-        lost.run("return getComputedStyle(document.querySelector('#log')).visibility"),
-        "hidden"
-    );
+    let visibility = "getComputedStyle(document.querySelector('#log')).visibility";
+    lost.wait_until("nothing is in sight", &format!("{visibility} === 'hidden'"));
     alice.type_into("#account [name=label]", "\u{E00C}");
     alice.say("meanwhile");
     lost.enter("password", "correct horse");

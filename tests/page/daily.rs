@@ -204,6 +204,43 @@ fn the_keyboard_does_it_all() {
 
 #[test]
 #[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn what_an_input_method_composes_is_sent_when_it_is_done() {
+    if Driver::is_firefox() {
+        return; // it lets nobody compose from outside
+    }
+    let server = chat(&[]);
+    let driver = Driver::start();
+    let alice = driver.page(server.address, "alice", "dev");
+    let mut carol = terminal(&server, "carol", "dev");
+    let input = |command: &str, params: Value| {
+        let body = json!({ "cmd": format!("Input.{command}"), "params": params });
+        alice.command("goog/cdp/execute", &body);
+    };
+    let enter = || {
+        let key = json!({ "type": "rawKeyDown", "key": "Enter", "windowsVirtualKeyCode": 13 });
+        input("dispatchKeyEvent", key);
+    };
+    alice.click("#composer");
+    alice.run(
+        "window.composing = []; document.querySelector('#composer').addEventListener('keydown', \
+               (event) => composing.push(event.isComposing), true)",
+    );
+    input("imeSetComposition", json!({ "text": "にほん", "selectionStart": 3, "selectionEnd": 3 }));
+    enter();
+    assert_eq!(alice.run("return composing"), json!([true]), "Enter is the input method's");
+    let text = "return document.querySelector('#composer').value";
+    assert_eq!(alice.run(text), "にほん");
+    assert_eq!(alice.count("#log .own"), 0);
+    input("insertText", json!({ "text": "日本" }));
+    assert_eq!(alice.run(text), "日本");
+    enter();
+    assert_eq!(read_until(&mut carol, "alice: "), "[#dev] alice: 日本\r\n");
+    alice.wait_said(&["alice: 日本"]);
+    alice.assert_no_complaints();
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
 fn what_was_deleted_is_a_tombstone_on_every_page() {
     let server = chat(&[]);
     let driver = Driver::start();

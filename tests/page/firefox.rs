@@ -97,12 +97,16 @@ impl Firefox {
         };
         firefox.ask("session.new", json!({ "capabilities": {} })).expect("a session");
         firefox.ask("session.subscribe", json!({ "events": ["log.entryAdded"] })).expect("events");
-        let tabs = firefox.tabs().expect("tabs");
-        *firefox.tab.borrow_mut() = tabs[0].as_str().expect("a tab").to_owned();
-        // No window has the focus where there is no screen.
-        let focus = "() => { Document.prototype.hasFocus = () => !document.hidden; }";
-        let focus = json!({ "functionDeclaration": focus });
-        firefox.ask("script.addPreloadScript", focus).expect("the focus");
+        // The window that it starts with is not active where there is no screen, and buttons of a
+        // window without the focus take no keys.
+        let first = firefox.tabs().expect("tabs");
+        let window = firefox.ask("browsingContext.create", json!({ "type": "window" }));
+        let tab = window.expect("a window")["context"].take();
+        *firefox.tab.borrow_mut() = tab.as_str().expect("a tab").to_owned();
+        for context in first {
+            let closed = firefox.ask("browsingContext.close", json!({ "context": context }));
+            closed.expect("it is closed");
+        }
         firefox
     }
 
@@ -183,13 +187,12 @@ impl Firefox {
         self.perform(json!([{ "type": "pointer", "id": "mouse", "actions": steps }]))
     }
 
-    /// A modifier stays pressed until it comes again, or U+E000. Enter is Return: that of the
-    /// number pad presses no buttons here.
+    /// A modifier stays pressed until it comes again, or U+E000.
     fn type_keys(&self, keys: &str) -> Result<Value, String> {
         let mut steps = Vec::new();
         let mut held = Vec::new();
         let step = |kind: &str, key: char| json!({ "type": kind, "value": key });
-        for key in keys.replace('\u{E007}', "\u{E006}").chars() {
+        for key in keys.chars() {
             match key {
                 '\u{E000}' => steps.extend(held.drain(..).map(|key| step("keyUp", key))),
                 '\u{E008}' | '\u{E009}' | '\u{E00A}' => {
@@ -260,7 +263,7 @@ impl Firefox {
                 self.call_on(element, FOCUS)?;
                 self.type_keys(text("text"))
             }
-            ["actions"] => self.perform(body["actions"].clone()),
+            ["actions"] => self.perform(with_elements(body["actions"].clone())),
             ["window", "new"] => {
                 let opened = self.ask("browsingContext.create", json!({ "type": "tab" }))?;
                 Ok(json!({ "handle": opened["context"] }))
@@ -289,6 +292,18 @@ impl Firefox {
     pub fn close_tab(&self) -> Result<Value, String> {
         self.in_tab("browsingContext.close", json!({}))
     }
+}
+
+/// Pointers move to elements, which have another name here.
+fn with_elements(mut actions: Value) -> Value {
+    let inputs = actions.as_array_mut().into_iter().flatten();
+    for step in inputs.filter_map(|input| input["actions"].as_array_mut()).flatten() {
+        let element = step["origin"].as_object().and_then(|origin| origin.values().next()).cloned();
+        if let Some(element) = element {
+            step["origin"] = json!({ "type": "element", "element": { "sharedId": element } });
+        }
+    }
+    actions
 }
 
 impl Drop for Firefox {

@@ -62,6 +62,25 @@ fn members_stand_by_name_and_are_found() {
 
 #[test]
 #[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn who_is_beyond_the_list_of_members_is_found() {
+    let flags =
+        ["--rate-limit", "off", "--connect-rate", "off", "--max-clients-per-address", "400"];
+    let server = chat(&flags);
+    let driver = Driver::start();
+    let _people: Vec<Client> =
+        (1..=310).map(|number| terminal(&server, &format!("user{number}"), "dev")).collect();
+    let alice = driver.page(server.address, "alice", "dev");
+    alice.wait_until("many", "document.querySelectorAll('#members li').length >= 300");
+    assert_eq!(alice.count("#members [data-name=user310]"), 0);
+    alice.type_into("#members-filter", "user310");
+    alice.wait_until("who fits", "document.querySelectorAll('#members li').length === 1");
+    assert_eq!(alice.shown_members(), "user310");
+    assert_eq!(alice.text("#members-total"), "311");
+    alice.assert_no_complaints();
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
 fn rooms_stand_by_what_is_new_in_them_and_what_is_below_is_pointed_at() {
     let server = chat(&["--rate-limit", "off", "--max-rooms-per-client", "100"]);
     let driver = Driver::start();
@@ -105,6 +124,13 @@ fn rooms_stand_by_what_is_new_in_them_and_what_is_below_is_pointed_at() {
     alice.wait_until("what is below", pointed);
     alice.click("#unread-below");
     alice.wait_until("it is in sight", "document.querySelector('#unread-below').hidden");
+    // And above.
+    alice.run("document.querySelector('#sidebar .lists').scrollTop = 1e6");
+    alice.wait_until("nothing above is new", "document.querySelector('#unread-above').hidden");
+    carol.send(b"/join c\r\nsomething\r\n");
+    alice.wait_until("what is above", "!document.querySelector('#unread-above').hidden");
+    alice.click("#unread-above");
+    alice.wait_until("it is in sight", "document.querySelector('#unread-above').hidden");
     alice.click("#directs [data-direct=\"carol\"]");
     alice.wait_until("it is open", "document.querySelector('#title').textContent === 'carol'");
     alice.assert_no_complaints();

@@ -81,6 +81,13 @@ fn a_guest_with_several_tabs_is_one_person() {
     page.go_to(&second);
     page.wait_until("the name", "document.querySelector('#me b').textContent === 'zoe'");
 
+    // Who leaves a room in one of them need not be told of it in the others.
+    page.say("/leave #garden");
+    page.wait_until("it is left", "document.querySelectorAll('#rooms li').length === 1");
+    page.go_to(&first);
+    page.wait_until("there, too", "document.querySelectorAll('#rooms li').length === 1");
+    assert_eq!(page.text("#notice p"), "");
+
     // The one that has the connection goes: the other goes on, and nobody is told.
     page.go_to(&first);
     page.close_tab();
@@ -101,6 +108,33 @@ fn a_guest_with_several_tabs_is_one_person() {
     assert_eq!(page.text("#me b"), "yan");
     page.wait_members(&["carol", "yan", "zoe"]);
     page.assert_no_complaints_but_the_connection();
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn a_guest_who_closes_the_only_tab_and_comes_back_is_the_same_at_once() {
+    let server = chat(&[]);
+    let driver = Driver::start();
+    let mut carol = terminal(&server, "carol", "dev");
+    let page = driver.page(server.address, "alice", "dev");
+    page.say("here");
+    let first = page.window();
+    let second = page.new_tab();
+    page.go_to(&first);
+    page.close_tab();
+    page.go_to(&second);
+    page.run_before_each_page(
+        "const { parse } = JSON; window.welcomes = []; JSON.parse = (text) => { \
+             const frame = parse(text); \
+             if (frame?.type === 'welcome') welcomes.push(`${frame.name} ${frame.resumed}`); \
+             return frame; }",
+    );
+    page.open(&format!("http://{}/?name=alice&room=dev", server.address));
+    page.wait_online();
+    assert_eq!(page.run("return welcomes.join()"), "alice true");
+    page.say("and back");
+    let told = lines_until(&mut carol, "and back");
+    assert!(!told.contains("now."), "no other name: {told}");
 }
 
 #[test]

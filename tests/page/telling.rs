@@ -91,6 +91,44 @@ fn who_looks_elsewhere_is_told_of_what_is_for_them() {
 
 #[test]
 #[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn phones_show_notifications_of_a_service_worker_that_serves_nothing() {
+    let server = chat(&["--rate-limit", "off"]);
+    let driver = Driver::start();
+    let alice = driver.browser("en-US");
+    // As on Android.
+    alice.run_before_each_page(
+        "window.Notification = class { static permission = 'granted'; \
+             static async requestPermission() { return 'granted'; } \
+             constructor() { throw new TypeError('Illegal constructor.'); } }; \
+         window.shown = []; \
+         ServiceWorkerRegistration.prototype.showNotification = function (title, { body, data }) { \
+             shown.push(`${this.active.scriptURL} ${title}: ${body} ${data.query}`); };",
+    );
+    let url = format!("http://{}/", server.address);
+    alice.open(&format!("{url}?name=alice&room=dev"));
+    alice.wait_online();
+    alice.run("document.querySelector('#open-settings').click()");
+    alice.wait_until("settings", "document.querySelector('#settings').open");
+    alice.run("document.querySelector('#settings [name=shows]').click()");
+    alice.click("#settings [type=submit]");
+    alice.wait_until("it is closed", "!document.querySelector('#settings').open");
+    alice.run("document.hasFocus = () => false");
+    let mut carol = terminal(&server, "carol", "dev");
+    carol.send(b"alice: on the phone?\r\n");
+    let told = format!("{url}sw.js carol · #dev: alice: on the phone? ?room=dev");
+    alice.wait_until("it is shown", &format!("shown.join() === {}", json!(told)));
+    // It has no page to serve: that comes from the server.
+    alice.command("refresh", &json!({}));
+    alice.wait_online();
+    let controlled = "return navigator.serviceWorker.controller?.scriptURL ?? ''";
+    assert_eq!(alice.run(controlled), format!("{url}sw.js"));
+    let source = alice.run("return fetch('sw.js').then((answer) => answer.text())");
+    assert!(!source.as_str().expect("a script").contains("'fetch'"), "{source}");
+    alice.assert_no_complaints();
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
 fn the_page_can_be_installed() {
     if Driver::is_firefox() {
         return; // it installs no pages

@@ -3,12 +3,14 @@
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
 
+import { roomChanges } from '../../src/web/core/changes.js';
 import { events, touchedBy } from '../../src/web/core/events.js';
 import { fold } from '../../src/web/core/names.js';
 import { changes, conversation, dispatch, store } from '../../src/web/core/store.js';
-import { ready } from '../../src/web/words/index.js';
+import { loadMoreWords, ready } from '../../src/web/words/index.js';
 
 await ready;
+await loadMoreWords();
 
 let dev, ops;
 
@@ -19,7 +21,7 @@ beforeEach(() => {
 });
 
 const said = (conv) => conv.entries.flatMap((entry) => entry.texts ?? []);
-const tell = (frame) => events[frame.type]({ time: 0, ...frame });
+const tell = (frame) => ({ ...events, ...roomChanges })[frame.type]({ time: 0, ...frame });
 
 test('who comes, goes and is called otherwise', () => {
   tell({ type: 'joined', room: '#dev', name: 'carol' });

@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 
 const WEB = fileURLToPath(new URL('../../src/web', import.meta.url));
-const ENTRIES = ['words/en.js', 'words/ja.js', 'words/dialogs/en.js', 'words/dialogs/ja.js', 'main.js', 'ui/dialogs/index.js'];
+const ENTRIES = ['words/en.js', 'words/ja.js', 'words/later/en.js', 'words/later/ja.js', 'main.js', 'later.js'];
 const MADE = 'commands/server.js';
 
 /** The scripts as they are sent. */

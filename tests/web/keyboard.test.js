@@ -1,15 +1,16 @@
 // What keys do: by the table, in the message box.
 
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 import { commandsLike, completionsOf } from '../../src/web/core/complete.js';
 import { actionOf, isWriting, KEYMAP } from '../../src/web/core/keymap.js';
 import { Recall } from '../../src/web/core/recall.js';
-import * as enDialogs from '../../src/web/words/dialogs/en.js';
-import * as jaDialogs from '../../src/web/words/dialogs/ja.js';
+import * as enLater from '../../src/web/words/later/en.js';
+import * as jaLater from '../../src/web/words/later/ja.js';
 import * as en from '../../src/web/words/en.js';
 import * as ja from '../../src/web/words/ja.js';
 
@@ -18,30 +19,43 @@ const key = (name, rest = {}) => ({ key: name, altKey: false, ctrlKey: false, me
 
 test('every key of the table is explained, in every language', () => {
   const ids = KEYMAP.map(({ id }) => id).sort();
-  for (const { page } of [enDialogs, jaDialogs]) assert.deepEqual(Object.keys(page.keys).sort(), ids);
+  for (const { page } of [enLater, jaLater]) assert.deepEqual(Object.keys(page.keys).sort(), ids);
   const places = KEYMAP.flatMap(({ where, on }) => on.map((name) => `${where} ${name}`));
   assert.equal(new Set(places).size, places.length, 'no key does two things in one place');
 });
 
 test('languages have the same words', () => {
   const shape = (words) => Object.entries(words).map(([name, value]) => [name, typeof value === 'object' && !Array.isArray(value) && !['commands', 'errors'].includes(name) ? shape(value) : typeof value]).sort();
-  for (const [one, other] of [[en, ja], [enDialogs, jaDialogs]]) assert.deepEqual(shape(other), shape(one));
+  for (const [one, other] of [[en, ja], [enLater, jaLater]]) assert.deepEqual(shape(other), shape(one));
   for (const table of ['page', 'accounts', 'people']) {
-    for (const name of Object.keys(en[table])) assert.ok(!Object.hasOwn(enDialogs[table], name), `${table}.${name} is there twice`);
+    for (const name of Object.keys(en[table])) assert.ok(!Object.hasOwn(enLater[table], name), `${table}.${name} is there twice`);
   }
 });
 
-test('what only dialogs say is said by no other part of the page', () => {
-  const files = readdirSync(WEB, { recursive: true }).filter((path) => path.endsWith('.js') && !path.includes('dialogs/') && !path.startsWith('words/'));
-  assert.ok(files.length > 40, `${files.length}`);
+/** A module and all that it imports. */
+function modulesOf(path, found = new Map()) {
+  if (found.has(path) || path === 'commands/server.js') return found;
+  const source = readFileSync(`${WEB}/${path}`, 'utf8');
+  found.set(path, source);
+  for (const [, other] of source.matchAll(/^import .* from '(.+)';$/gm)) modulesOf(join(dirname(path), other), found);
+  return found;
+}
+
+test('the first part of the page says nothing whose words come later', () => {
+  const first = modulesOf('main.js'), all = modulesOf('later.js');
+  assert.ok(first.size > 40 && all.size > first.size / 2, `${first.size} ${all.size}`);
+  const later = { page: { ...en.page, ...enLater.page }, accounts: { ...en.accounts, ...enLater.accounts }, people: { ...en.people, ...enLater.people }, settings: enLater.settings };
   for (const [variable, table] of [['t', 'page'], ['accountWords', 'accounts'], ['peopleWords', 'people'], ['settingsWords', 'settings']]) {
-    for (const path of files) {
-      for (const [, name] of readFileSync(`${WEB}/${path}`, 'utf8').matchAll(new RegExp(`(?<![\\w.])${variable}\\.(\\w+)`, 'g'))) {
-        assert.ok(Object.hasOwn(en[table] ?? {}, name), `${path}: ${variable}.${name}`);
+    for (const [path, source] of [...first, ...all]) {
+      // What may not be there is asked for with a question mark.
+      for (const [, name] of source.matchAll(new RegExp(`(?<![\\w.])${variable}\\.(\\w+)\\b(?!\\?\\.)`, 'g'))) {
+        assert.ok(Object.hasOwn((first.has(path) ? en : later)[table] ?? {}, name), `${path}: ${variable}.${name}`);
       }
     }
   }
-  for (const [, name] of readFileSync(`${WEB}/index.html`, 'utf8').matchAll(/data-t(?:-\w+)?="(\w+)"/g)) assert.ok(Object.hasOwn(en.page, name), name);
+  for (const [path, words] of [['index.html', en.page], ['later.html', later.page]]) {
+    for (const [, name] of readFileSync(`${WEB}/${path}`, 'utf8').matchAll(/data-t(?:-\w+)?="(\w+)"/g)) assert.ok(Object.hasOwn(words, name), `${path}: ${name}`);
+  }
 });
 
 test('a key does what the table says, and nothing while an input method has it', () => {

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, mock, test } from 'node:test';
 
 import { conversation, store } from '../../src/web/core/store.js';
+import { History } from '../../src/web/net/history.js';
 import { Session } from '../../src/web/net/session.js';
 import { ready } from '../../src/web/words/index.js';
 import { randomBy } from './random.js';
@@ -144,14 +145,16 @@ afterEach(() => {
 
 function begin(start = (session) => session.start()) {
   Object.assign(store, {
-    link: 'connecting', name: '', wish: 'alice', account: '', role: '', ended: '', epoch: '', wasOnline: false, limits: {}, outbox: [], notice: null, conversations: new Map(), current: null, commands: new Set(),
+    link: 'connecting', name: '', wish: 'alice', account: '', role: '', ended: '', epoch: '', wasOnline: false, limits: {}, outbox: [], notice: null, conversations: new Map(), current: null,
   });
   [server, lines] = [new Server(), []];
-  const nothing = () => {};
+  const nothing = () => {}, parts = { history: {}, account: {}, admission: { ask: nothing }, conversations: {}, roomChanges: {} };
+  parts.history = new Proxy({}, { get: (_, method) => (...given) => history[method](...given) });
   const session = new Session({
     isReading: () => true, isReadingBack: () => false, isLookedAt: () => false, said: nothing, mark: nothing, forget: nothing, welcomed: nothing, identified: nothing,
-    ended: nothing, loginRequired: nothing, asked: nothing, invited: nothing, refused: nothing,
+    ended: nothing, loginRequired: nothing, asked: nothing, invited: nothing, refused: nothing, parts: /** @type {any} */ (parts),
   });
+  const history = new History(session);
   session.rooms.show(conversation('room', 'dev'));
   start(session);
   return session;
@@ -219,6 +222,53 @@ test('what is said arrives once and in order, whatever breaks in between', async
     assert.deepEqual(messages.map(({ text }) => text), server.log.map(({ text }) => text ?? ''), `seed ${seed}: nothing that is deleted is shown`);
     assert.ok(messages.every(({ own }) => own), `seed ${seed}: it is one's own`);
     assert.equal(living().length, 1, `seed ${seed}: on one line`);
+    mock.timers.reset();
+    mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'Date'], now: 1_000_000 });
+  }
+});
+
+/** What happens to the line, or to the server, at one moment. */
+const ACCIDENTS = {
+  'the line breaks': (line) => line.breaks(),
+  'the line breaks, and what was sent is lost': (line) => {
+    line.up = [];
+    line.breaks();
+  },
+  'the line breaks, and what was sent has been read': (line) => {
+    while (line.up.length) server.read(line);
+    line.breaks();
+  },
+  'what was told is told twice': (line) => { if (line.down.length) line.down.unshift(structuredClone(line.down[0])); },
+  'the server starts over': (line) => {
+    line.breaks();
+    server = Object.assign(new Server(), { epoch: `after ${server.epoch}`, before: [...(server.before ?? []), ...server.log] });
+  },
+};
+
+test('what is said arrives once and in order, at whatever point of it something happens, and happens again', async () => {
+  await ready;
+  const POINTS = 24, texts = ['one', 'two', 'three', 'four', 'five', 'six'];
+  for (const [what, happen] of Object.entries(ACCIDENTS)) for (let point = 0; point < POINTS; point++) for (let again = point; again < POINTS; again += 3) {
+    const session = begin(), where = `${what} at ${point} and ${again}`;
+    for (let step = 0; step < POINTS; step++) {
+      const line = lines.at(-1);
+      if (step === point || step === again) happen(line);
+      if (step % 4 === 0) session.outgoing.say(conversation('room', 'dev'), texts[step / 4]);
+      if (line.readyState === 0 && !line.isBroken) line.open();
+      if (step % 2 && server.lines.has(line)) server.read(line);
+      line.read();
+      mock.timers.tick(400);
+    }
+    settle(150);
+    for (const { key } of store.outbox) session.outgoing.sendAgain(key);
+    settle(60);
+    assert.deepEqual(store.outbox, [], `${where}: all of it has arrived`);
+    const kept = server.log.map(({ text }) => text), all = [...(server.before ?? []).map(({ text }) => text), ...kept];
+    assert.equal(new Set(kept).size, kept.length, `${where}: nothing twice`);
+    assert.deepEqual([...new Set(all)].sort(), [...texts].sort(), `${where}: nothing lost`);
+    if (what === 'what was told is told twice') assert.deepEqual(kept, texts, where);
+    const [conv] = store.conversations.values(), ids = conv.entries.filter(({ epoch }) => epoch === server.epoch).map(({ id }) => id);
+    assert.deepEqual(ids, server.log.map(({ id }) => id), `${where}: it is shown, each once, in order`);
     mock.timers.reset();
     mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'Date'], now: 1_000_000 });
   }

@@ -49,7 +49,7 @@ impl Dialect {
             .unwrap_or(Dialect::Text)
     }
 
-    fn subprotocol(self) -> Option<&'static str> {
+    pub fn subprotocol(self) -> Option<&'static str> {
         match self {
             Dialect::Text => None,
             Dialect::Json => Some(json::SUBPROTOCOL),
@@ -150,10 +150,7 @@ pub fn notice(to: &mut Encoder, line: fmt::Arguments) {
 
 /// Whether a client is sent what it says. A terminal has shown it already, as it was typed.
 pub fn echoes_sender(encoding: Encoding) -> bool {
-    match encoding.framing {
-        Framing::Lines => false,
-        Framing::WebSocket => true,
-    }
+    encoding.framing != Framing::Lines
 }
 
 #[cfg(test)]

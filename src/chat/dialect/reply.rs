@@ -286,7 +286,6 @@ pub enum Reply<'a> {
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
         reference: Option<&'a RequestRef>,
     },
-    /// A hook of a room, and by what it speaks from now on.
     Hook(NewHook<'a>),
     /// The hooks of a room.
     Hooks {
@@ -456,7 +455,6 @@ impl<'a> Line<'a> {
         Line { id, time, name, text, me, hook, account, ignored: true, deleted: false }
     }
 
-    #[inline]
     pub fn new(id: u64, message: &'a Message) -> Line<'a> {
         Line {
             id,

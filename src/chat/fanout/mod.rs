@@ -189,7 +189,8 @@ impl Chat {
                 cx.out.join(channel, cx.client);
                 self.sessions.talk_in(cx.client, Some(channel));
             }
-            for client in others {
+            let name = self.state.rooms().get(room).map_or("", |room| room.name.key());
+            for client in others.into_iter().filter(|other| self.sessions.hears(*other, name)) {
                 cx.out.join(channel, client);
             }
             return;

@@ -55,7 +55,9 @@ impl Chat {
                 self.sessions.attach(cx.client, account);
                 self.sessions.set_key(cx.client, key);
                 cx.user = account;
-                self.enter_channels(cx, None);
+                if !self.note_followed(cx, query) {
+                    self.enter_channels(cx, None);
+                }
                 Ok(())
             }
             // It can log in anew.
@@ -68,7 +70,8 @@ impl Chat {
         };
         if cx.dialect() == Dialect::Json {
             self.welcome(cx, None, false);
-            if self.state.accounts().contains(cx.user) {
+            let follows = self.sessions.follows_some(cx.client);
+            if self.state.accounts().contains(cx.user) && !follows {
                 self.tell_rooms(cx, cx.client);
                 self.tell_who_asks(cx);
                 self.remind_of_being_away(cx);

@@ -163,8 +163,8 @@ impl Chat {
         }
         self.charge_hook(cx, &hook, post.body.len())?;
         let scope = Scope::Room(hook.room);
-        let is_repeat = |key: &Box<str>| self.state.keys().find(scope, None, key).is_some();
-        if !key.as_ref().is_some_and(is_repeat) {
+        let is_repeat = |key: &str| self.state.keys().find(scope, None, key).is_some();
+        if !key.as_deref().is_some_and(is_repeat) {
             let name = self.speaker(&hook, payload.username.as_deref());
             self.say_as_hook(cx, hook.room, &name, &text, key);
         }

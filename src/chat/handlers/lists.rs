@@ -1,5 +1,7 @@
 //! Answers that list something: messages, members, rooms, commands.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use super::{Context, Done};
@@ -8,6 +10,7 @@ use crate::chat::dialect::history::HistoryPage;
 use crate::chat::dialect::reply::{Here, Line, Reply, RoomSummary};
 use crate::chat::dialect::{notice, render};
 use crate::chat::ids::RoomId;
+use crate::chat::name::key_of;
 use crate::chat::reading::unreadable;
 use crate::chat::replays::{Extent, Replay};
 use crate::chat::request::commands::{self, PAGE};
@@ -279,11 +282,11 @@ impl Chat {
     pub(super) fn who(
         &self,
         cx: &mut Context<'_>,
-        room: Option<&str>,
-        after: u64,
-        limit: Option<u32>,
+        room: Option<Cow<'_, str>>,
+        name: Option<Cow<'_, str>>,
+        (after, limit): (u64, Option<u32>),
     ) -> Done {
-        let room = match room {
+        let room = match room.as_deref() {
             None => self.state.rooms().get(self.room_of(cx, None)?),
             Some(typed) => {
                 let room = self.known_room(cx, typed)?;
@@ -292,9 +295,15 @@ impl Chat {
             }
         };
         let Some(room) = room else { return Ok(()) };
-        let total = room.member_count() as usize;
+        // What is too long for a name is in none.
+        let part = name.map(|name| key_of(&name).unwrap_or_else(|| name.into_owned()));
+        let fits = |user: &&User| part.as_ref().is_none_or(|part| user.name.key().contains(part));
+        let total = match part {
+            None => room.member_count() as usize,
+            Some(_) => self.state.members(room.id).filter(fits).count(),
+        };
         let skip = usize::try_from(after).unwrap_or(usize::MAX);
-        let members = self.state.members(room.id).skip(skip).take(page_length(limit));
+        let members = self.state.members(room.id).filter(fits).skip(skip).take(page_length(limit));
         let listed: Vec<&User> = members.collect();
         let names = |is: &dyn Fn(&User) -> bool| {
             let those = listed.iter().filter(|user| is(user));

@@ -4,6 +4,7 @@ mod accounts;
 mod admitting;
 pub(super) mod arrivals;
 pub(super) mod conversations;
+mod following;
 mod hooks;
 mod inviting;
 mod knowing;
@@ -24,7 +25,7 @@ mod terminal;
 use std::borrow::Cow;
 use std::fmt;
 
-pub(in crate::chat) use accounts::has_secret_form;
+pub(in crate::chat) use accounts::{TOKEN_PREFIX, has_secret_form};
 
 use self::terminal::edit;
 use crate::chat::Chat;
@@ -121,7 +122,7 @@ impl Chat {
                 self.charge_answer(cx, told);
                 Ok(())
             }
-            Request::Who { room, after, limit } => self.who(cx, room.as_deref(), after, limit),
+            Request::Who { room, name, after, limit } => self.who(cx, room, name, (after, limit)),
             Request::Rooms { after, limit } => {
                 self.rooms_page(cx, after, limit);
                 Ok(())

@@ -126,7 +126,7 @@ fn raw(to: &mut Encoder<'_>, bytes: &[u8]) {
 fn check_terminal(cx: &Context<'_>) -> Done {
     match cx.out.encoding(cx.client).framing {
         Framing::Lines => Ok(()),
-        Framing::WebSocket => {
+        _ => {
             let message = "That is for terminals.".to_owned();
             Err(RequestError::new("not_allowed", message))
         }

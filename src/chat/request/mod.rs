@@ -62,9 +62,10 @@ pub enum Request<'a> {
         after: Option<u64>,
         limit: Option<u32>,
     },
-    /// `after`: so many members have been seen.
+    /// `name`: those alone in whose names it is. `after`: so many members have been seen.
     Who {
         room: Option<Cow<'a, str>>,
+        name: Option<Cow<'a, str>>,
         after: u64,
         limit: Option<u32>,
     },

@@ -185,6 +185,10 @@ fn members_and_rooms_come_in_pages() {
         web< {"type": "members", "room": "#lobby", "members": ["web"], "total": 2}
         web> {"type": "who", "after": 18446744073709551615, "limit": 4294967295}
         web< {"type": "members", "room": "#lobby", "members": [], "total": 2}
+        web> {"type": "who", "name": "WE"}
+        web< {"type": "members", "room": "#lobby", "members": ["web"], "total": 1}
+        web> {"type": "who", "name": "n", "limit": 1, "after": 1}
+        web< {"type": "members", "room": "#lobby", "members": [], "total": 1}
         web> {"type": "who", "limit": 0}
         web< {"type": "members", "room": "#lobby", "members": ["ann"], "total": 2, "next": 1}
         ann> /join #dev

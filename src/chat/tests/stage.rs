@@ -440,7 +440,9 @@ impl Stage {
         for actor in self.actors.values_mut().filter(|actor| actor.presence != Presence::Closed) {
             let bytes = take_owed(&mut self.out, actor.id);
             match self.out.encoding(actor.id).framing {
-                Framing::Lines => read_lines(&bytes, &mut actor.heard),
+                Framing::Lines | Framing::Events | Framing::JsonLines => {
+                    read_lines(&bytes, &mut actor.heard)
+                }
                 Framing::WebSocket => read_frames(&bytes, &mut actor.heard),
             }
             if actor.presence != Presence::Here {

@@ -110,7 +110,8 @@ fn paced() -> (Sim<Chat>, Peer, Peer) {
     let mut sim = chat_at_rate("2:1", limits());
     let (ann, zoe) = ann_and_zoe(&mut sim);
     sim.pass(60_000);
-    (ann.take_output(), zoe.take_output());
+    ann.take_output();
+    zoe.take_output();
     (sim, ann, zoe)
 }
 

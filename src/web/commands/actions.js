@@ -1,7 +1,7 @@
 // What the page does for a command of the server's table.
 
 import { roomKey } from '../core/names.js';
-import { conversation, knows, notify, store } from '../core/store.js';
+import { conversation, notify, store } from '../core/store.js';
 import { isolate } from '../core/text.js';
 import { sinceWords, timeOf } from '../core/time.js';
 import { accountWords, errorWords, peopleWords, t } from '../words/index.js';
@@ -31,11 +31,12 @@ function whoisWords({ name, bot, account, online, since, rooms, away, offset, ti
  *
  * @param {import('../ui/app.js').App} app
  */
-export function actionsOf({ session, accountMenu: menu, accounts, help, members, order, roomDialogs, router, search, switcher }) {
+export function actionsOf({ members, parts, router, session }) {
+  const { accountMenu: menu, accounts, help, marking, order, roomDialogs, search, switcher } = parts;
   /** What takes an account; a guest is asked to log in. */
   const ofAccount = (act) => void (store.role ? act() : accounts.login());
   return {
-    nick: (rest) => rest !== '' && void session.identity.rename(rest).then((error) => error && notify(errorWords(error), true)),
+    nick: (rest) => rest !== '' && void session.account.rename(rest).then((error) => error && notify(errorWords(error), true)),
     join: (rest) => {
       const [room, code] = rest.split(/\s+/);
       return room !== '' && session.rooms.join(room, code);
@@ -74,7 +75,7 @@ export function actionsOf({ session, accountMenu: menu, accounts, help, members,
     password: () => ofAccount(() => menu.password()),
     sessions: () => ofAccount(() => menu.sessions()),
     token: () => ofAccount(() => menu.sessions()),
-    invite: (_, conv) => ofAccount(() => (conv?.kind === 'room' && knows('room') ? roomDialogs.invite(conv) : menu.invite())),
+    invite: (_, conv) => ofAccount(() => (conv?.kind === 'room' ? roomDialogs.invite(conv) : menu.invite())),
     invitations: () => ofAccount(() => menu.invite()),
     confirm: (rest) => ofAccount(() => menu.terminal(firstOf(rest))),
     reset: (rest) => ofAccount(() => menu.reset(firstOf(rest))),
@@ -104,8 +105,8 @@ export function actionsOf({ session, accountMenu: menu, accounts, help, members,
       if (last) order.deletion(conv, last);
       else notify(t.notHere, true);
     },
-    unread: () => ofAccount(() => notify(session.reading.summary())),
-    level: (rest, conv) => ofAccount(() => inRoom(conv, () => (rest ? session.reading.setLevel(conv, rest) : roomDialogs.levels(conv)))),
+    unread: () => ofAccount(() => notify(marking.summary())),
+    level: (rest, conv) => ofAccount(() => inRoom(conv, () => (rest ? marking.setLevel(conv, rest) : roomDialogs.levels(conv)))),
     conversations: () => router.showConversations(),
   };
 }

@@ -1,25 +1,24 @@
 // The keys of the page: what each is called, and where it works. The help is made of it.
 
 /**
- * `id`: also of what it does, among the words. `on`: what events call it, with the modifiers before it. `shown`: what people
- * call it.
+ * `id`: also of what it does, among the words. `on`: what events call it, with the modifiers before it.
  *
- * @typedef {{ id: string, where: 'page' | 'composer' | 'commands' | 'log' | 'list', on: string[], shown: string }} Binding
+ * @typedef {{ id: string, where: 'page' | 'composer' | 'commands' | 'log' | 'list', on: string[] }} Binding
  */
 
 /** @type {Binding[]} */
 export const KEYMAP = [
-  { id: 'send', where: 'composer', on: ['Enter', 'Ctrl+Enter', 'Meta+Enter'], shown: 'Enter' },
-  { id: 'newLine', where: 'composer', on: ['Shift+Enter'], shown: 'Shift + Enter' },
-  { id: 'recall', where: 'composer', on: ['ArrowUp', 'ArrowDown'], shown: '↑ ↓' },
-  { id: 'complete', where: 'composer', on: ['Tab', 'Shift+Tab'], shown: 'Tab' },
-  { id: 'commands', where: 'commands', on: ['ArrowUp', 'ArrowDown', 'Enter', 'Tab', 'Escape'], shown: '/' },
-  { id: 'page', where: 'composer', on: ['PageUp', 'PageDown'], shown: 'Page ↑ ↓' },
-  { id: 'step', where: 'page', on: ['Alt+ArrowUp', 'Alt+ArrowDown'], shown: 'Alt + ↑ ↓' },
-  { id: 'rooms', where: 'page', on: ['Ctrl+k', 'Meta+k'], shown: 'Ctrl + K' },
-  { id: 'list', where: 'list', on: ['ArrowUp', 'ArrowDown', 'Home', 'End'], shown: '↑ ↓' },
-  { id: 'menu', where: 'log', on: ['Enter'], shown: 'Enter' },
-  { id: 'close', where: 'page', on: ['Escape'], shown: 'Esc' },
+  { id: 'send', where: 'composer', on: ['Enter', 'Ctrl+Enter', 'Meta+Enter'] },
+  { id: 'newLine', where: 'composer', on: ['Shift+Enter'] },
+  { id: 'recall', where: 'composer', on: ['ArrowUp', 'ArrowDown'] },
+  { id: 'complete', where: 'composer', on: ['Tab', 'Shift+Tab'] },
+  { id: 'commands', where: 'commands', on: ['ArrowUp', 'ArrowDown', 'Enter', 'Tab', 'Escape'] },
+  { id: 'page', where: 'composer', on: ['PageUp', 'PageDown'] },
+  { id: 'step', where: 'page', on: ['Alt+ArrowUp', 'Alt+ArrowDown'] },
+  { id: 'rooms', where: 'page', on: ['Ctrl+k', 'Meta+k'] },
+  { id: 'list', where: 'list', on: ['ArrowUp', 'ArrowDown', 'Home', 'End'] },
+  { id: 'menu', where: 'log', on: ['Enter'] },
+  { id: 'close', where: 'page', on: ['Escape'] },
 ];
 
 /** What an event's key is called above. */

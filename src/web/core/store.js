@@ -24,9 +24,9 @@ export const store = {
   role: '', // what it may do on this server; empty while this page is nobody's
   ended: '', // the account that this page was until its session ended, until somebody logs in or goes on as a guest
   registration: '', // how one comes to an account on this connection: 'invited' | 'open', or '' where no passwords are taken
+  code: /** @type {{ kind: string, code: string, room: string } | null} */ (null), // what a link has brought, until it is used
   epoch: '',
   limits: /** @type {any} */ ({}),
-  commands: new Set(), // names of those that the server has
   /** @type {Map<string, import('./conversation.js').Conversation>} */
   conversations: new Map(), // by key, in the order of the sidebar
   current: /** @type {string | null} */ (null), // key
@@ -85,10 +85,8 @@ export const rooms = () => [...store.conversations.values()].filter((conv) => co
 export const directs = () => [...store.conversations.values()].filter((conv) => conv.kind === 'direct').sort((a, b) => b.at - a.at);
 
 export const isMe = (name) => fold(name) === fold(store.name);
-/** Whether the server has a command, and so what belongs to it. */
-export const knows = (name) => store.commands.has(name);
 /** Whether what is said to this person is kept: between accounts it is. */
-export const isKept = (conv) => conv.kept || (store.role !== '' && knows('conversations') && !conv.isGuest && rooms().some((room) => room.accounts.has(fold(conv.name))));
+export const isKept = (conv) => conv.kept || (store.role !== '' && !conv.isGuest && rooms().some((room) => room.accounts.has(fold(conv.name))));
 
 /** What happens to what was said here; see outbox.js. */
 export function dispatch(event) {

@@ -1,11 +1,10 @@
 // What is unread in a conversation. Ids are dense, so it is counted from the last id that was read. Of an account the server keeps
 // that, for all its devices; of a guest this page does.
 
-import { peopleWords } from '../words/index.js';
 import { store } from './store.js';
 import { isId } from './text.js';
 
-const isLevel = (value) => Object.hasOwn(peopleWords.levels, value);
+const isLevel = (value) => ['all', 'mentions', 'none', 'hidden'].includes(value);
 
 /** Of a `joined`, a `read`, or a row of `unread`. `seen`: the id that was seen here and is still to be told. */
 export function learn(conv, { read = undefined, id = read, unread, mentions, level = undefined, last }, seen, isCurrent) {

@@ -1,7 +1,7 @@
 // Direct conversations between accounts, which the server keeps: the list of them, and what was said while nobody was here.
 // Those with guests are on this screen only.
 
-import { changed, conversation, current, directs, knows } from '../core/store.js';
+import { changed, conversation, current, directs } from '../core/store.js';
 import { isId, isText } from '../core/text.js';
 
 const LIST_PAGES_MAX = 4;
@@ -30,7 +30,7 @@ export class Conversations {
       if (conv.stage === 'out' && conv.lastId !== null) this.#catchUp(conv);
       else if (conv === current()) this.open(conv);
     }
-    if (knows('unread')) this.#session.reading.ask();
+    this.#session.reading.ask();
   }
 
   #know(row) {

@@ -4,7 +4,7 @@
 
 import { addressOf } from '../core/conversation.js';
 import { bury, insertMessage, isMessage, messageOf } from '../core/entries.js';
-import { changed, current, isMe, notify } from '../core/store.js';
+import { changed, isMe, notify } from '../core/store.js';
 import { isId } from '../core/text.js';
 import { errorWords, t } from '../words/index.js';
 
@@ -32,16 +32,6 @@ export class History {
       settle();
     }, () => { conv.older = false; settle(); }));
     changed();
-  }
-
-  /** Goes to a message that was found: its room is entered where need be. */
-  reach(kind, name, id) {
-    if (kind === 'room') this.#session.rooms.join(name);
-    else this.#session.rooms.message(name);
-    const conv = current();
-    if (!conv) return;
-    conv.sought = id;
-    this.seek(conv);
   }
 
   /** As soon as it can be asked for. */

@@ -2,10 +2,9 @@
 
 import { renamedMe } from '../core/events.js';
 import { fold, roomKey } from '../core/names.js';
-import { changed, conversation, current, dispatch, knows, notify, rooms, saveMemory, store } from '../core/store.js';
+import { changed, conversation, current, dispatch, notify, rooms, saveMemory, store } from '../core/store.js';
 import { isText } from '../core/text.js';
-import { accountWords, errorWords, t } from '../words/index.js';
-import { exchange, forget } from './cookie.js';
+import { errorWords, t } from '../words/index.js';
 
 const NAME_RETRY_S = [1, 2, 4, 8, 15, 30, 30];
 export const FIRST_ROOM = 'lobby';
@@ -15,7 +14,7 @@ const namesOf = ({ rooms: names }) => (Array.isArray(names) ? names.filter(isTex
 export class Identity {
   #session;
   #nameTimer = 0;
-  #isQuitting = false; // this page asked to be a guest again
+  isQuitting = false; // this page asked to be a guest again
 
   /** @param {import('./session.js').Session} session */
   constructor(session) { this.#session = session; }
@@ -43,9 +42,8 @@ export class Identity {
 
   /** What the server keeps for this account alone. */
   #learnOwn() {
-    if (knows('conversations')) this.#session.conversations.list();
-    else if (knows('unread')) this.#session.reading.ask();
-    if (knows('ignore')) this.#learnIgnored();
+    this.#session.conversations.list();
+    this.#learnIgnored();
   }
 
   /** Whom this account ignores, on whatever device. */
@@ -56,25 +54,6 @@ export class Identity {
   }
 
   // -- names
-
-  /** Resolves to the error, or to null. */
-  rename(name) {
-    clearTimeout(this.#nameTimer);
-    return new Promise((resolve) => {
-      const settled = (frame) => {
-        if (!store.role) store.wish = isText(frame.to) ? frame.to : name;
-        saveMemory();
-        resolve(null);
-      };
-      const cut = () => {
-        // Under which name the old connection went on is not known, so its messages cannot be recognised.
-        dispatch({ type: 'nameless' });
-        resolve({ message: t.waitOnline });
-      };
-      if (name === store.name) settled({});
-      else if (!this.#session.request({ type: 'nick', name }, settled, resolve, cut)) cut();
-    });
-  }
 
   onRenamed(frame) {
     if (frame.you !== true || !isText(frame.from) || !isText(frame.to) || store.name === frame.to) return;
@@ -138,47 +117,23 @@ export class Identity {
 
   /** Nothing is joined or said by the guest that this page is now, until its reader has decided. */
   #endAccount(name) {
-    if (this.#isQuitting) {
-      forget();
+    if (this.isQuitting) {
+      this.#session.account.forgetCookie();
       return this.goOnAsGuest();
     }
     if (store.ended) return;
     store.ended = name;
     for (const conv of store.conversations.values()) conv.stage = 'out';
     dispatch({ type: 'cut' });
-    forget();
+    this.#session.account.forgetCookie();
     this.#session.page.ended();
   }
 
-  /** This browser showed a cookie that is nobody's. Where this page was an account's, more is told of it. */
-  sessionEnded(error) {
-    if (store.account) return;
-    forget();
-    notify(accountWords.errors[error.code] ?? errorWords(error), true);
-  }
-
-  /** By which a reload and other tabs are known. */
-  async remember(label) {
-    const { code } = await this.#session.ask({ type: 'cookie', label });
-    await exchange(code);
-  }
-
   goOnAsGuest() {
-    this.#isQuitting = false;
+    this.isQuitting = false;
     this.#clear();
     Object.assign(store, { account: '', ended: '', wish: '' });
     this.#session.rooms.join(FIRST_ROOM);
-  }
-
-  /** Asks for what makes this page a guest's again. */
-  async quit(frame) {
-    this.#isQuitting = true;
-    try {
-      return await this.#session.ask(frame);
-    } catch (error) {
-      this.#isQuitting = false;
-      throw error;
-    }
   }
 
   #clear() {

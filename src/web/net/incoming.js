@@ -3,7 +3,7 @@
 import { addDivider, insertMessage, isMessage, MESSAGES_KEPT, MESSAGES_KEPT_READING_BACK, messageOf, nextKey, claim, trim } from '../core/entries.js';
 import { directKey, fold } from '../core/names.js';
 import { itemOf } from '../core/outbox.js';
-import { conversation, current, dispatch, isMe, knows, rename, roomOf, store } from '../core/store.js';
+import { conversation, current, dispatch, isMe, rename, roomOf, store } from '../core/store.js';
 import { isId, isText } from '../core/text.js';
 import { timeOf } from '../core/time.js';
 
@@ -93,7 +93,7 @@ export class Incoming {
       insertMessage(conv, messageOf(conv, { id, time, name: from, text, deleted }, own, item?.key));
       if (conv.stage === 'in') conv.lastId = Math.max(conv.lastId ?? 0, id);
     }
-    if (!conv.reading && knows('unread') && !conv.asked) this.#session.reading.askSoon();
+    if (!conv.reading && !conv.asked) this.#session.reading.askSoon();
     conv.asked = true;
     this.#session.reading.count(conv, { id, own, mention: false });
     this.#session.page.said(conv, { name: from, text, own, isDeleted: deleted === true });

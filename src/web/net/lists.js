@@ -1,7 +1,7 @@
 // Lists that are asked for: who is in a room, and which rooms there are.
 
 import { stale } from '../core/events.js';
-import { bareRoom, fold } from '../core/names.js';
+import { fold } from '../core/names.js';
 import { changed, current, store } from '../core/store.js';
 import { isId, isText } from '../core/text.js';
 
@@ -9,7 +9,6 @@ export const MEMBERS_KEPT = 300;
 const MEMBERS_PAGE = 100;
 const MEMBERS_EVERY_MS = 3000; // between lists of members, where not all that matters of them is announced
 const BIG_ROOM = 100; // members, above which the server stops announcing who comes and goes
-const ROOMS_PAGE = 50;
 
 export class Lists {
   #session;
@@ -26,14 +25,14 @@ export class Lists {
     conv.membersAsked = true;
     const page = (after) => this.#session.request({ type: 'who', room: conv.name, limit: MEMBERS_PAGE, ...(after === undefined ? {} : { after }) }, (frame) => {
       if (!Array.isArray(frame.members)) return;
-      this.#learnMembers(conv, frame, after === undefined);
+      this.learnMembers(conv, frame, after === undefined);
       if (frame.next !== undefined && frame.next !== null && conv.members.size < MEMBERS_KEPT) page(frame.next);
       changed();
     });
     page(undefined);
   }
 
-  #learnMembers(conv, { members, roles, accounts, offline, away, total }, isFirst) {
+  learnMembers(conv, { members, roles, accounts, offline, away, total }, isFirst) {
     for (const them of isFirst ? [conv.members, conv.roles, conv.accounts, conv.away, conv.resting] : []) them.clear();
     for (const name of members.filter(isText)) conv.members.set(fold(name), name);
     if (conv.stage === 'in') conv.members.set(fold(store.name), store.name); // whoever is past the first pages
@@ -59,19 +58,5 @@ export class Lists {
       conv.membersAsked = false;
       if (conv === current()) this.askMembers(conv);
     }, MEMBERS_EVERY_MS);
-  }
-
-  /** A page of all rooms that there are. */
-  rooms(after) { return this.#session.ask({ type: 'rooms', limit: ROOMS_PAGE, ...(after === undefined ? {} : { after }) }); }
-
-  /** The room of this name, with members or without, as the list would have it; null if there is none. */
-  async findRoom(name) {
-    const { room, total } = await this.#session.ask({ type: 'who', room: `#${bareRoom(name)}`, limit: 1 }).catch(() => ({}));
-    return isText(room) ? { room, members: total } : null;
-  }
-
-  /** Whether anybody has this name. What has no text is never said; but first the server looks for whom it is. */
-  isSomebody(name) {
-    return this.#session.ask({ type: 'msg', to: name, text: '' }).then(() => true, ({ code }) => code !== 'no_such_name');
   }
 }

@@ -2,9 +2,8 @@
 // page remembers it. What follows from it is in core/unread.js.
 
 import { addressOf } from '../core/conversation.js';
-import { changed, conversationOf, notify, saveMemory, store } from '../core/store.js';
+import { changed, conversationOf, saveMemory, store } from '../core/store.js';
 import { count, countHere, learn, learnElsewhere, learnHere, placeDivider, see, seeHere } from '../core/unread.js';
-import { peopleWords } from '../words/index.js';
 
 const TELL_MS = 400; // after the first row that came into sight, so that a scroll is one request
 const ASK_MS = 700;
@@ -60,7 +59,7 @@ export class Reading {
     const { mentions } = conv;
     count(conv, message, isReading);
     if (isReading) this.see(conv, message.id);
-    else if (message.own) this.#remember(conv);
+    else if (message.own) this.remember(conv);
     if (conv.mentions > mentions && store.role) this.askSoon(); // whom a message is for the server knows for sure
   }
 
@@ -70,12 +69,12 @@ export class Reading {
     if (store.role) {
       this.#seen.set(conv, conv.reading.read);
       this.#timer ||= setTimeout(() => this.tell(), TELL_MS);
-    } else this.#remember(conv);
+    } else this.remember(conv);
     changed('log', 'sidebar', 'title');
   }
 
   /** What a guest has read. */
-  #remember(conv, isBack = false) {
+  remember(conv, isBack = false) {
     if (store.role) return;
     conv.readId = conv.reading.read;
     saveMemory();
@@ -94,14 +93,8 @@ export class Reading {
     changed();
   }
 
-  /** All of it has been read, whatever was in sight. */
-  markRead(conv) {
-    if (!conv.reading) return;
-    conv.isHeld = false;
-    this.see(conv, conv.reading.newest);
-    Object.assign(conv, { newFrom: null, isBehind: false });
-    changed();
-  }
+  /** What was seen of it is not told any more. */
+  unsee(conv) { this.#seen.delete(conv); }
 
   /** Tells the server what was seen. What cannot be told now is seen again when the line is back. */
   tell() {
@@ -111,28 +104,6 @@ export class Reading {
       this.#seen.delete(conv);
       this.#session.request({ type: 'read', ...addressOf(conv), id }, () => {}, () => {});
     }
-  }
-
-  /** From this message on it counts as unread, until the conversation is opened the next time. */
-  markUnread(conv, id) {
-    this.#seen.delete(conv);
-    conv.isHeld = true;
-    const done = () => {
-      const { reading } = conv;
-      reading.read = id - 1;
-      Object.assign(conv, { unread: reading.newest - reading.read, newFrom: id });
-      this.#remember(conv, true);
-      changed();
-    };
-    if (store.role) this.#session.requestNow({ type: 'read', ...addressOf(conv), id: id - 1, back: true }, done);
-    else done();
-  }
-
-  setLevel(conv, level) {
-    this.#session.requestNow({ type: 'level', room: conv.name, level }, () => {
-      if (conv.reading) conv.reading.level = level;
-      notify(peopleWords.levelDone(conv.name, peopleWords.levels[level]));
-    });
   }
 
   /** It is opened, or closed. */
@@ -145,12 +116,5 @@ export class Reading {
   closed(conv) {
     Object.assign(conv, { newFrom: null, isBehind: false, jumps: false });
     if (conv.reading) placeDivider(conv, conv.key === store.current);
-  }
-
-  /** In a sentence, for who asks. */
-  summary() {
-    const list = [...store.conversations.values()].filter((conv) => conv.unread > 0);
-    if (list.length === 0) return peopleWords.allRead;
-    return peopleWords.unreadIn(list.map(({ name, unread, mentions }) => `${name} ${unread}${mentions ? ` (${peopleWords.forYou(mentions)})` : ''}`).join(', '));
   }
 }

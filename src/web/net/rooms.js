@@ -2,7 +2,7 @@
 
 import { addDivider, MESSAGES_KEPT, trim } from '../core/entries.js';
 import { byOf, reasonOf } from '../core/events.js';
-import { bareRoom, fold, roomKey } from '../core/names.js';
+import { bareRoom, roomKey } from '../core/names.js';
 import { changed, conversation, current, dispatch, noteRecent, notify, rename, roomOf, saveMemory, store } from '../core/store.js';
 import { isId, isText } from '../core/text.js';
 import { errorWords, peopleWords, t } from '../words/index.js';
@@ -169,17 +169,7 @@ export class Rooms {
   onLeft(frame) {
     const conv = roomOf(frame), by = byOf(frame), why = reasonOf(frame);
     if (!conv || frame.you !== true || !isText(frame.name)) return;
-    if (frame.ref === undefined) notify(by ? peopleWords.removed(by, conv.name, why) : t.removedFrom(conv.name, why), Boolean(by));
+    if (frame.ref === undefined && !frame.isOurs) notify(by ? peopleWords.removed(by, conv.name, why) : t.removedFrom(conv.name, why), Boolean(by));
     this.forget(conv);
-  }
-
-  /** To a moderator: somebody asks to be let in. The answer to one's own asking comes without a name. */
-  onAsked(frame) {
-    const conv = roomOf(frame);
-    if (!isText(frame.room)) return;
-    if (!isText(frame.name)) return notify(peopleWords.asked(frame.room));
-    if (!conv) return;
-    conv.asking.set(fold(frame.name), frame.name);
-    this.#session.page.asked(conv, frame.name);
   }
 }

@@ -4,10 +4,7 @@ import { events, touchedBy } from '../core/events.js';
 import { changed, dispatch, notify, store } from '../core/store.js';
 import { bytesOf, isText } from '../core/text.js';
 import { accountWords, errorWords, peopleWords, t } from '../words/index.js';
-import { askAdmission } from './admission.js';
 import { Connection } from './connection.js';
-import { Conversations } from './conversations.js';
-import { History } from './history.js';
 import { Identity } from './identity.js';
 import { Incoming } from './incoming.js';
 import { Lists } from './lists.js';
@@ -36,9 +33,10 @@ const refOf = (number) => `${TAB}${String(number).padStart(7, '0')}`;
  * @property {() => void} identified this page is an account's now
  * @property {() => void} ended it was, until now
  * @property {() => void} loginRequired what was asked for takes an account
- * @property {(conv: any, name: string) => void} asked somebody asks to be let in
+ * @property {(frame: any) => void} asked somebody asks to be let in
  * @property {(frame: any) => void} invited somebody has let this person into a room
  * @property {(frame: any) => void} refused nobody has
+ * @property {import('../later.js').Parts} parts what comes later of the page
  */
 
 export class Session {
@@ -55,10 +53,11 @@ export class Session {
     this.page = page;
     this.reading = new Reading(this);
     this.lists = new Lists(this);
-    this.history = new History(this);
+    this.account = page.parts.account;
+    this.history = page.parts.history;
     this.outgoing = new Outgoing(this);
     this.incoming = new Incoming(this);
-    this.conversations = new Conversations(this);
+    this.conversations = page.parts.conversations;
     this.rooms = new Rooms(this);
     this.identity = new Identity(this);
     this.tabs = new Tabs({
@@ -184,7 +183,7 @@ export class Session {
 
   async #inquire() {
     const inquiry = ++this.#inquiry;
-    const answer = await askAdmission();
+    const answer = await this.page.parts.admission.ask();
     if (inquiry !== this.#inquiry || store.link === 'online') return;
     this.#admissions = answer === 'admitted' ? this.#admissions + 1 : 0;
     // Once is chance: the server may have come back in between.
@@ -208,6 +207,7 @@ export class Session {
     if (frame.ref !== undefined && !request) {
       if (frame.type === 'error') return;
       delete frame.ref;
+      frame.isOurs = true;
     }
     const touched = touchedBy(frame);
     if (request) this.#requests.delete(frame.ref);
@@ -225,7 +225,7 @@ export class Session {
 
   #onError(error, request) {
     if (request) request.fail(error);
-    else if (error.code === 'session_ended') this.identity.sessionEnded(error);
+    else if (error.code === 'session_ended') this.account.sessionEnded(error);
     else if (error.code === 'banned') this.#onBanned(error);
     else notify(errorWords(error), true);
   }
@@ -237,12 +237,13 @@ export class Session {
     history: (frame) => this.rooms.onReplay(frame),
     joined: (frame) => this.rooms.onJoined(frame),
     left: (frame) => this.rooms.onLeft(frame),
-    asked: (frame) => this.rooms.onAsked(frame),
+    asked: (frame) => this.page.asked(frame),
     invited: (frame) => this.page.invited(frame),
     refused: (frame) => this.page.refused(frame),
     renamed: (frame) => this.identity.onRenamed(frame),
     account: (frame) => this.identity.onAccount(frame),
     read: (frame) => this.reading.onRead(frame),
+    ...Object.fromEntries(['away', 'room', 'role', 'muted', 'unmuted'].map((type) => [type, (frame) => this.page.parts.roomChanges[type](frame)])),
   };
 
   #onWelcome(frame) {

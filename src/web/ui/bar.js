@@ -1,7 +1,7 @@
 // What stands above the log: which conversation it is, its topic, and what can be done with it.
 
 import { isFavourite, setFavourite } from '../core/order.js';
-import { changed, current, knows } from '../core/store.js';
+import { changed, current } from '../core/store.js';
 import { accountWords, peopleWords, t } from '../words/index.js';
 import { $, el, iconOf, isLocked, setHidden, setLabel, setText } from './dom.js';
 
@@ -10,13 +10,14 @@ export class Bar {
   constructor(app) { this.app = app; }
 
   listen() {
-    $('#topic').addEventListener('click', () => this.app.ask.topic(current()));
+    $('#open-search').addEventListener('click', () => this.app.parts.search.open(''));
+    $('#topic').addEventListener('click', () => this.app.parts.ask.topic(current()));
     $('#star').addEventListener('click', () => {
       setFavourite(current(), !isFavourite(current()));
       changed('bar', 'sidebar');
     });
-    $('#leave').addEventListener('click', () => current() && this.app.roomDialogs.leave(current()));
-    $('#open-room').addEventListener('click', () => current() && this.app.roomDialogs.menu(current()));
+    $('#leave').addEventListener('click', () => current() && this.app.parts.roomDialogs.leave(current()));
+    $('#open-room').addEventListener('click', () => current() && this.app.parts.roomDialogs.menu(current()));
   }
 
   draw(conv) {
@@ -24,7 +25,7 @@ export class Bar {
     this.#drawTitle(conv);
     const topic = $('#topic');
     setHidden(topic, !isRoom);
-    setHidden($('#open-room'), !isRoom || !knows('room') || conv.stage === 'out');
+    setHidden($('#open-room'), !isRoom || conv.stage === 'out');
     if (isRoom) setLabel($('#open-room'), peopleWords.roomMenu(conv.name));
     setHidden($('#open-room .dot'), !conv?.asking.size);
     setText(topic, conv?.topic || t.noTopic);
@@ -40,6 +41,7 @@ export class Bar {
     $('#star').classList.toggle('on', isStarred);
     setHidden($('#leave'), !conv);
     if (conv) setLabel($('#leave'), isRoom ? t.leaveRoom(conv.name) : t.closeDirect);
+    $('#leave use').setAttribute('href', isRoom ? '#i-leave' : '#i-close');
   }
 
   #drawTitle(conv) {

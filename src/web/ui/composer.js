@@ -1,11 +1,10 @@
 // The message box.
 
-import { FENCE } from '../core/blocks.js';
+import { commandOf, messageIn, refuseLong } from '../core/draft.js';
 import { actionOf } from '../core/keymap.js';
-import { Recall } from '../core/recall.js';
 import { silence } from '../core/rights.js';
-import { current, changed, notify, store } from '../core/store.js';
-import { isolate, linesOf } from '../core/text.js';
+import { current, changed, store } from '../core/store.js';
+import { isolate, linesOf, saidOf } from '../core/text.js';
 import { monotonic } from '../core/time.js';
 import { t } from '../words/index.js';
 import { $, setText } from './dom.js';
@@ -13,9 +12,6 @@ import { $, setText } from './dom.js';
 const PASTED_LINES_MAX = 20; // more is asked about
 
 export class Composer {
-  #sent = new Recall();
-  /** As soon as its script is there. @type {import('./dialogs/completion.js').Completion | null} */
-  completion = null;
   #measured = { of: '', excess: -Infinity };
 
   /** @param {import('./app.js').App} app */
@@ -32,7 +28,7 @@ export class Composer {
     composer.addEventListener('keydown', (event) => {
       if (this.#act(actionOf(event, 'composer'), event)) event.preventDefault();
     });
-    composer.addEventListener('paste', (event) => this.#ask(event));
+    composer.addEventListener('paste', (event) => this.#pasted(event));
     composer.addEventListener('input', () => {
       this.#grow();
       const conv = current();
@@ -42,26 +38,11 @@ export class Composer {
   }
 
   /** What has many lines is asked about before it is pasted. */
-  #ask(event) {
-    const text = event.clipboardData?.getData('text/plain').replace(/\r\n?/g, '\n') ?? '', lines = linesOf(text.trimEnd());
-    if (lines <= PASTED_LINES_MAX) return;
+  #pasted(event) {
+    const text = event.clipboardData?.getData('text/plain').replace(/\r\n?/g, '\n') ?? '';
+    if (linesOf(text.trimEnd()) <= PASTED_LINES_MAX) return;
     event.preventDefault();
-    const as = (pasted) => () => {
-      store.notice = null;
-      this.#insert(pasted);
-    };
-    const asCode = text.includes(FENCE) ? [] : [[t.pasteCode, as(`${FENCE}\n${text.replace(/\n*$/, '')}\n${FENCE}\n`)]];
-    notify(t.pasteAsks(lines), false, [[t.paste, as(text)], ...asCode]);
-  }
-
-  /** Puts something where the caret is; code begins a line. */
-  #insert(text) {
-    const composer = $('#composer'), { selectionStart: start, selectionEnd: end, value } = composer;
-    const before = text.startsWith(FENCE) && start > 0 && value[start - 1] !== '\n' ? '\n' : '';
-    composer.setRangeText(before + text, start, end, 'end');
-    composer.focus({ preventScroll: true });
-    this.#grow();
-    changed('composer', 'notice');
+    this.app.parts.paste.ask(text);
   }
 
   /** Returns whether the key has been used. */
@@ -74,14 +55,24 @@ export class Composer {
       case 'page':
         this.app.log.turn(key === 'PageUp' ? -1 : 1);
         return true;
-      case 'complete': return this.#changed(this.completion?.step(shiftKey ? -1 : 1) === true);
+      case 'complete': return this.#complete(shiftKey ? -1 : 1);
       case 'recall': return this.#recall(key === 'ArrowUp' ? -1 : 1);
       default: return false;
     }
   }
 
+  /** Otherwise Tab goes on to what comes next. */
+  #complete(by) {
+    const { later, parts } = this.app;
+    if (later.isHere) return this.#changed(parts.completion.step(by));
+    if (!$('#composer').value) return false;
+    later.when(() => this.#complete(by));
+    return true;
+  }
+
   #recall(by) {
-    const composer = $('#composer'), line = this.#sent.step(by, composer.value);
+    const composer = $('#composer'), { later, parts } = this.app;
+    const line = later.isHere ? parts.recall.step(by, composer.value) : undefined;
     if (line !== undefined) composer.value = line;
     return this.#changed(line !== undefined);
   }
@@ -95,10 +86,11 @@ export class Composer {
   #submit() {
     const composer = $('#composer'), draft = composer.value;
     const conv = current();
+    if (commandOf(draft) !== null && !this.app.later.isHere) return this.app.later.when(() => composer.value === draft && this.#submit());
     composer.value = ''; // first, since a command may open another conversation, with a draft of its own
-    if (this.app.commands.submit(conv, draft)) {
+    if (this.#send(conv, draft)) {
       if (conv) conv.draft = '';
-      this.#sent.add(draft);
+      this.app.parts.recall.add(draft);
       composer.value = current() === conv ? '' : current()?.draft ?? '';
       this.app.log.pin();
       if (store.notice?.error) store.notice = null;
@@ -107,6 +99,17 @@ export class Composer {
     this.app.draw();
     if (!document.querySelector('dialog[open]') && !this.app.layout.drawer) this.focus();
   }
+
+  /** Returns whether the draft is done with. */
+  #send(conv, draft) {
+    const text = saidOf(draft), command = commandOf(draft);
+    if (!text || refuseLong(text, this.#excessOf(conv, text))) return false;
+    if (command !== null) return this.app.parts.commands.run(command, conv);
+    if (conv) this.app.session.outgoing.say(conv, messageIn(draft));
+    return Boolean(conv);
+  }
+
+  #excessOf(conv, text) { return this.app.session.outgoing.excess(conv, text); }
 
   /** As high as what is in it. It is measured in another box: to try it in this one would lay out the whole log twice. */
   #grow() {
@@ -136,7 +139,7 @@ export class Composer {
   /** What was typed here is not for whoever comes next. */
   forget() {
     $('#composer').value = '';
-    this.#sent.forget();
+    this.app.parts.recall.forget();
     this.#grow();
   }
 
@@ -157,7 +160,7 @@ export class Composer {
   /** By how many bytes the draft is too long; worked out again only when the draft, the room or the limit is another. */
   #excess(conv, draft) {
     const of = `${store.limits.message_bytes} ${conv?.key} ${draft}`;
-    if (this.#measured.of !== of) this.#measured = { of, excess: this.app.commands.excess(conv, draft) };
+    if (this.#measured.of !== of) this.#measured = { of, excess: this.#excessOf(conv, saidOf(draft)) };
     return this.#measured.excess;
   }
 

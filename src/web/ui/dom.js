@@ -50,12 +50,6 @@ export function reconcile(parent, rows, make, update) {
   }
 }
 
-/** What gets the focus back by that was out of reach until now, and Chromium would put no text into it: it gets it again later. */
-export function closeDialog(selector) {
-  $(selector).close();
-  /** @type {any} */ (document.activeElement)?.blur();
-}
-
 const FACES_KEPT = 1000;
 const faces = new Map(); // name -> { letters, hue }
 const drawn = new WeakMap(); // node -> name

@@ -27,7 +27,6 @@ export class Keys {
     });
     window.addEventListener('beforeunload', (event) => { if (store.outbox.some((item) => item.state !== 'failed')) event.preventDefault(); });
     setInterval(() => this.#everyMinute(), 60_000);
-    this.#listenDialogs();
   }
 
   /** "Today" turns into "yesterday", and who was here may be no more. */
@@ -35,18 +34,6 @@ export class Keys {
     const conv = current();
     if (conv && !document.hidden) this.app.session.lists.refreshMembers(conv);
     changed();
-  }
-
-  /** A click beside a dialog closes it. */
-  #listenDialogs() {
-    for (const dialog of document.querySelectorAll('dialog')) {
-      let pressed = null; // a text that is selected to beyond the edge is no click beside the dialog
-      dialog.addEventListener('pointerdown', (event) => { pressed = event.target; });
-      dialog.addEventListener('click', (event) => {
-        const at = /** @type {Element} */ (event.target);
-        if ((at === dialog && pressed === dialog) || at.closest('[data-close]')) dialog.close();
-      });
-    }
   }
 
   #onKey(event) {
@@ -57,7 +44,7 @@ export class Keys {
         return this.app.router.step(event.key === 'ArrowUp' ? -1 : 1);
       case 'rooms':
         event.preventDefault();
-        return this.app.switcher.open();
+        return this.app.parts.switcher.open();
       case 'close': return this.#close();
       default:
         // What is written goes into the message box, wherever a click has left the focus.

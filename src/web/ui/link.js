@@ -24,7 +24,7 @@ export class Link {
   }
 
   #trouble() {
-    const refusal = t.refusals[store.refusal];
+    const refusal = t.refusals?.[store.refusal];
     if (refusal) return typeof refusal === 'function' ? refusal(location.origin) : refusal;
     return store.wasOnline || store.link === 'offline' ? t.offline : t.connecting;
   }

@@ -2,17 +2,13 @@
 
 import { MESSAGES_KEPT, trim } from '../core/entries.js';
 import { rowsOf, windowOf } from '../core/rows.js';
-import { hasMenu } from '../core/rights.js';
 import { changed, current, store } from '../core/store.js';
-import { monotonic, sinceWords } from '../core/time.js';
-import { missedOf } from '../core/unread.js';
+import { monotonic } from '../core/time.js';
 import { t } from '../words/index.js';
 import { $, reconcile, rowKeyOf, setHidden, setText } from './dom.js';
 import { NARROW } from './layout.js';
 import { makeRow, updateRow } from './rows/index.js';
-import { unfold } from './rows/message.js';
-import { firstInSight, lastInSight, stepMenus } from './rows/sight.js';
-import { copyCode } from './rows/text.js';
+import { firstInSight, lastInSight } from './rows/sight.js';
 
 const PINNED_PX = 60; // so near the end counts as at the end
 const PAGE_SHARE = 0.9; // of the log's height: the last line is seen again
@@ -38,20 +34,13 @@ export class Log {
     const log = $('#log');
     log.addEventListener('scroll', () => this.#scrolled(), { passive: true });
     new ResizeObserver(() => this.#pinned && this.#toEnd()).observe(log);
-    log.addEventListener('keydown', stepMenus);
     $('#latest').addEventListener('click', () => {
       this.toLatest();
       $('#composer').focus();
     });
-    $('#missed-jump').addEventListener('click', () => this.jump());
-    $('#missed-read').addEventListener('click', () => {
-      this.app.session.reading.markRead(current());
-      this.toLatest();
-      this.app.composer.focus();
-    });
     $('#messages').addEventListener('click', (event) => {
       const button = event.target.closest('button'), action = button?.dataset.action;
-      if (action === 'copy') return void copyCode(button);
+      if (action === 'copy') return void this.app.parts.textActs.copyCode(button);
       if (action === 'unfold') return this.#unfold(event.target.closest('li'));
       if (action === 'more') return this.#openMessage(event.target.closest('li'));
       const key = event.target.closest('li')?.dataset.pending;
@@ -64,7 +53,7 @@ export class Log {
   #openMessage(node) {
     const conv = current(), id = Number(node.dataset.id);
     const entry = (conv?.passage?.entries ?? conv?.entries)?.findLast((one) => one.type === 'message' && one.id === id);
-    if (entry) this.app.order.messageMenu(conv, entry);
+    if (entry) this.app.parts.order.messageMenu(conv, entry);
   }
 
   /** Whether somebody is there to see what comes in: that takes the focus of the window. */
@@ -124,7 +113,7 @@ export class Log {
     return scrollHeight - scrollTop - clientHeight;
   }
 
-  #loadOlder(conv) { if (conv && this.#rows.from === 0 && $('#log').scrollTop < OLDER_PX) this.app.session.history.loadOlder(conv); }
+  #loadOlder(conv) { if (conv && this.app.later.isHere && this.#rows.from === 0 && $('#log').scrollTop < OLDER_PX) this.app.session.history.loadOlder(conv); }
 
   /** The rows around those in sight. */
   #drawOthers(conv) {
@@ -197,7 +186,7 @@ export class Log {
     reconcile(list, rows.slice(from, to), makeRow, (node, row) => updateRow(node, row, {
       conv,
       isMarked: this.#isMarked(row),
-      hasMenu: row.type === 'message' && row.id !== undefined && hasMenu(row),
+      hasMenu: row.type === 'message' && row.id !== undefined,
     }));
     if (switched && conv) this.#restorePlace(conv);
     const isElsewhere = conv?.jumps && conv.stage === 'in' && this.#jump(conv);
@@ -210,7 +199,6 @@ export class Log {
     setHidden($('#latest'), this.#pinned || !conv);
     setText($('#latest span'), conv?.unread ? t.latestNew(conv.unread) : t.latest);
     this.see(conv);
-    this.#drawMissed(conv);
   }
 
   /** The key of the row around which others are drawn; null for the end. */
@@ -234,7 +222,11 @@ export class Log {
   #jump(conv) {
     const log = $('#log'), isNew = conv.reading && conv.newFrom !== null && (!conv.passage || conv.passage.isNew);
     const line = isNew && $('#messages .new');
-    if (isNew && !line && conv.unread > 0 && !conv.passage) this.app.session.history.catchUp(conv);
+    if (isNew && !line && conv.unread > 0 && !conv.passage) {
+      // As long as it jumps, nothing of it is read.
+      if (!this.app.later.isHere) return false;
+      this.app.session.history.catchUp(conv);
+    }
     conv.jumps = conv.isCatchingUp;
     if (!line) return false;
     const above = line.getBoundingClientRect().top - $('#messages').getBoundingClientRect().top;
@@ -260,13 +252,6 @@ export class Log {
     $('#log').scrollTop += node.getBoundingClientRect().top - $('#log').getBoundingClientRect().top - place.top;
   }
 
-  /** Above the log, what is new and not read yet. */
-  #drawMissed(conv) {
-    const missed = missedOf(conv), words = missed && t.missed(missed.count, missed.since && sinceWords(missed.since));
-    setHidden($('#missed'), !missed);
-    if (words) setText($('#missed span'), words);
-  }
-
   /** Filling the log with what is old must not make a screen reader read it all out. */
   #hush() {
     const log = $('#log');
@@ -284,7 +269,7 @@ export class Log {
 
   #unfold(node) {
     this.#hush();
-    unfold(node, () => this.#scrolled());
+    this.app.parts.textActs.unfold(node, () => this.#scrolled());
     if (document.activeElement === document.body) $('#log').focus({ preventScroll: true });
     this.#scrolled();
   }

@@ -1,30 +1,31 @@
-// Going from one conversation to another; what the window and its address say of where one is; and the way back.
+// Going from one conversation to another, and what the title of the window says of where one is.
 
-import { placeOf, queryOf } from '../core/address.js';
-import { current, store } from '../core/store.js';
+import { current } from '../core/store.js';
 import { waiting } from '../core/telling.js';
 import { t } from '../words/index.js';
 import { $ } from './dom.js';
 import { NARROW } from './layout.js';
 
 export class Router {
-  #query = /** @type {string | null} */ (null); // last put into the address
-  #isGoingBack = false;
-
   /** @param {import('./app.js').App} app */
   constructor(app) { this.app = app; }
-
-  listen() {
-    window.addEventListener('popstate', () => this.#moved());
-    $('#messages').addEventListener('click', (event) => this.#follow(event));
-    // What opens over the page has an entry of its own among those of the browser, so that Back closes it.
-    new MutationObserver(() => this.#draw()).observe(document.body, { subtree: true, attributes: true, attributeFilter: ['open', 'data-drawer'] });
-  }
 
   open(conv) { if (conv) this.#go(() => this.app.session.rooms.show(conv)); }
   enter(name, code = '') { this.#go(() => this.app.session.rooms.join(name, code)); }
   message(name) { this.#go(() => this.app.session.rooms.message(name)); }
-  reach(kind, name, id) { this.#go(() => this.app.session.history.reach(kind, name, id)); }
+
+  /** To a message: its room is entered where need be. */
+  reach(kind, name, id) {
+    const { rooms, history: past } = this.app.session;
+    this.#go(() => {
+      if (kind === 'room') rooms.join(name);
+      else rooms.message(name);
+      const conv = current();
+      if (!conv) return;
+      conv.sought = id;
+      past.seek(conv);
+    });
+  }
 
   /** After choosing a conversation one wants to write in it; on a phone, to see it first. */
   #go(there) {
@@ -49,68 +50,9 @@ export class Router {
     $('#directs button')?.focus();
   }
 
-  /** Where others find what is shown, or a message of it. */
-  linkTo(conv, id) { return new URL(queryOf(conv, id), new URL('.', location.href)).href; }
-
   draw(conv) {
     const { unread } = waiting();
     const title = `${unread ? `(${unread}) ` : ''}${conv ? `${conv.name} · ` : ''}${t.brand}`;
     if (document.title !== title) document.title = title;
-    this.#draw();
-  }
-
-  /** The address names the conversation, so that it can be passed on; never one's own name. An entry knows what it stands for. */
-  #draw() {
-    const conv = current(), query = conv ? queryOf(conv) : '', { key = null, isOver = false } = history.state ?? {};
-    if (this.#isGoingBack) return;
-    // Compared with what was asked for, not with what it became: browsers escape differently, and limit such calls.
-    if (this.#query !== query) {
-      const isFirst = this.#query === null;
-      this.#write(isFirst || isOver || !store.conversations.has(key) ? 'replaceState' : 'pushState', query);
-    } else if (this.#isCovered && !isOver) this.#write('pushState', query, true);
-    else if (!this.#isCovered && isOver) {
-      this.#isGoingBack = true;
-      history.back();
-    }
-  }
-
-  /** @param {'pushState' | 'replaceState'} how */
-  #write(how, query, isOver = false) {
-    this.#query = query;
-    history[how]({ key: store.current, isOver }, '', location.pathname + query);
-  }
-
-  get #isCovered() { return document.body.dataset.drawer !== '' || document.querySelector('dialog[open]') !== null; }
-
-  /** Back or Forward. What is open over the page is closed first. */
-  #moved() {
-    if (location.hash) return; // a code, for which there is `hashchange`
-    const { key = null } = history.state ?? {}, wasGoing = this.#isGoingBack;
-    this.#isGoingBack = false;
-    if (wasGoing) return this.#draw();
-    if (this.#isCovered) {
-      for (const dialog of document.querySelectorAll('dialog')) dialog.close();
-      if (this.app.layout.drawer) this.app.layout.slide('');
-      if (key !== store.current) this.#write('pushState', this.#query);
-      return;
-    }
-    const conv = store.conversations.get(key);
-    if (!conv || conv === current()) return this.#write('replaceState', this.#query); // it was left meanwhile
-    this.#query = queryOf(conv);
-    this.open(conv);
-  }
-
-  /** A link to another place of this page is no other page. */
-  #follow(event) {
-    const link = event.target.closest('a');
-    if (!link || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
-    const { origin, pathname, search, hash } = new URL(link.href), place = placeOf(search);
-    if (origin !== location.origin || ![location.pathname, new URL('.', location.href).pathname].includes(pathname)) return;
-    if (!place && !/^#(setup|invite)=/.test(hash)) return;
-    event.preventDefault();
-    if (!place) location.hash = hash;
-    else if (place.id) this.reach(place.kind, place.name, place.id);
-    else if (place.kind === 'room') this.enter(place.name);
-    else this.message(place.name);
   }
 }

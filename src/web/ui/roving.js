@@ -1,11 +1,14 @@
-// A list is one stop of the Tab key; in it, the arrows go from entry to entry.
+// A list is one stop of the Tab key; in it, the arrows go from entry to entry, and in the log from menu to menu.
 
 import { actionOf } from '../core/keymap.js';
+import { $ } from './dom.js';
+
+const ROVED = ['#rooms', '#directs', '#members'];
 
 const entriesOf = (list) => [...list.querySelectorAll(':scope > li > button:first-child')];
 
 /** Where the Tab key stops: at the entry that had the focus last, or that is current, or at the first one. */
-export function rove(list) {
+function rove(list) {
   const entries = entriesOf(list);
   const stop = entries.find((entry) => entry === list.ownerDocument.activeElement) ?? entries.find((entry) => entry.hasAttribute('aria-current'))
     ?? entries.find((entry) => entry.tabIndex === 0) ?? entries[0];
@@ -15,7 +18,7 @@ export function rove(list) {
   }
 }
 
-export function listenRoving(list) {
+function listenTo(list) {
   list.addEventListener('keydown', (event) => {
     if (actionOf(event, 'list') !== 'list') return;
     const entries = entriesOf(list), at = entries.indexOf(event.target.closest('li')?.firstElementChild);
@@ -26,4 +29,29 @@ export function listenRoving(list) {
     rove(list);
   });
   list.addEventListener('focusin', () => rove(list));
+}
+
+/** Enter goes from the log to the menu of its newest message, the arrows to that of another, Escape back. */
+function stepMenus(event) {
+  const at = event.target.closest('.more'), log = $('#log');
+  if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
+  const all = [...log.querySelectorAll('.more')], by = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+  const next = event.target === log && actionOf(event, 'log') === 'menu' ? all.at(-1) : at && by ? all[all.indexOf(at) + by] : null;
+  if (at && event.key === 'Escape') {
+    event.stopPropagation();
+    log.focus();
+  } else if (next) {
+    event.preventDefault();
+    next.focus();
+  }
+}
+
+export class Roving {
+  listen() {
+    for (const list of ROVED) listenTo($(list));
+    $('#log').addEventListener('keydown', stepMenus);
+    this.draw();
+  }
+
+  draw() { for (const list of ROVED) rove($(list)); }
 }

@@ -2,24 +2,15 @@
 
 import { bareRoom } from '../core/names.js';
 import { isFavourite, RoomOrder } from '../core/order.js';
-import { changed, directs, knows, store } from '../core/store.js';
+import { changed, directs, store } from '../core/store.js';
 import { badgeOf, isHidden, isNews } from '../core/unread.js';
 import { accountWords, peopleWords, t } from '../words/index.js';
 import { $, drawAvatar, drawMark, el, reconcile, setHidden, setText } from './dom.js';
-import { listenRoving, rove } from './roving.js';
 
 export class Sidebar {
   #showsHidden = false; // the rooms that their reader has hidden
   #order = new RoomOrder();
   #isHeld = false; // a pointer is over the lists: what is about to be clicked does not move
-  #below = new Set(); // entries below what is in sight of the lists
-  #sight = new IntersectionObserver((seen) => {
-    for (const { target, isIntersecting, boundingClientRect, rootBounds } of seen) {
-      if (!isIntersecting && rootBounds && boundingClientRect.top > rootBounds.top) this.#below.add(target);
-      else this.#below.delete(target);
-    }
-    this.#drawBelow();
-  }, { root: $('#sidebar .lists') });
   /** What there is, in the order of the list. @type {import('../core/conversation.js').Conversation[]} */
   conversations = [];
 
@@ -28,7 +19,6 @@ export class Sidebar {
 
   listen() {
     for (const list of ['#rooms', '#directs']) {
-      listenRoving($(list));
       $(list).addEventListener('click', (event) => {
         const button = event.target.closest('button');
         if (button) this.app.router.open(store.conversations.get(button.dataset.key));
@@ -40,7 +30,6 @@ export class Sidebar {
       this.#isHeld = false;
       changed('sidebar');
     });
-    $('#unread-below').addEventListener('click', () => this.#newsBelow()[0]?.scrollIntoView({ block: 'center', behavior: 'smooth' }));
     $('#join-room').addEventListener('submit', (event) => {
       event.preventDefault();
       const input = event.target.querySelector('input');
@@ -48,21 +37,22 @@ export class Sidebar {
       this.app.router.enter(input.value);
       input.value = '';
     });
-    $('#open-browse').addEventListener('click', () => this.app.switcher.open());
-    $('#blank-browse').addEventListener('click', () => this.app.switcher.open());
-    $('#open-settings').addEventListener('click', () => this.app.settingsDialog.open());
-    $('#open-help').addEventListener('click', () => this.app.help.open());
-    $('#new-room').addEventListener('click', () => this.app.roomDialogs.create());
+    $('#open-browse').addEventListener('click', () => this.app.parts.switcher.open());
+    $('#blank-browse').addEventListener('click', () => this.app.parts.switcher.open());
+    $('#open-settings').addEventListener('click', () => this.app.parts.settingsDialog.open());
+    $('#open-help').addEventListener('click', () => this.app.parts.help.open());
+    $('#new-room').addEventListener('click', () => this.app.parts.roomDialogs.create());
     $('#show-hidden').addEventListener('click', () => {
       this.#showsHidden = !this.#showsHidden;
       changed();
     });
-    $('#me').addEventListener('click', () => (store.role ? this.app.accountMenu.open() : this.app.ask.name()));
+    $('#log-in').addEventListener('click', () => this.app.parts.entrance.comeIn());
+    $('#me').addEventListener('click', () => (store.role ? this.app.parts.accountMenu.open() : this.app.parts.ask.name()));
   }
 
   draw() {
-    const make = (conv) => this.#watched(el('li', {}, el('button', { type: 'button' },
-      el('span', { className: conv.kind === 'room' ? 'hash' : 'avatar', ariaHidden: 'true' }), el('bdi'), ' ', el('span', { className: 'unread' }))));
+    const make = (conv) => el('li', {}, el('button', { type: 'button' },
+      el('span', { className: conv.kind === 'room' ? 'hash' : 'avatar', ariaHidden: 'true' }), el('bdi'), ' ', el('span', { className: 'unread' })));
     const update = (item, conv) => this.#drawLinkTo(item.firstChild, conv);
     const isShown = (conv) => !isHidden(conv) || this.#showsHidden || conv.key === store.current;
     const sorted = this.#order.sorted(this.#isHeld), hidden = sorted.filter(isHidden), shown = sorted.filter(isShown);
@@ -71,31 +61,12 @@ export class Sidebar {
     setHidden($('#show-hidden'), hidden.length === 0);
     setText($('#show-hidden'), peopleWords.hiddenRooms(hidden.length));
     $('#show-hidden').setAttribute('aria-expanded', String(this.#showsHidden));
-    setHidden($('#new-room'), !store.role || !knows('room'));
+    setHidden($('#new-room'), !store.role);
     reconcile($('#directs'), directs(), make, update);
     setHidden($('#directs-box'), directs().length === 0);
     const others = [...store.conversations.values()].some((conv) => isNews(conv) && conv.key !== store.current);
     setHidden($('#open-sidebar .dot'), !others);
-    for (const list of ['#rooms', '#directs']) rove($(list));
-    this.#drawBelow();
     this.#drawMe();
-  }
-
-  #watched(item) {
-    this.#sight.observe(item);
-    return item;
-  }
-
-  #newsBelow() {
-    for (const item of this.#below) if (!item.isConnected) this.#below.delete(item);
-    const news = [...this.#below].filter((item) => item.firstChild.classList.contains('news'));
-    return news.sort((a, b) => (a.compareDocumentPosition(b) & Node.DOCUMENT_POSITION_FOLLOWING ? -1 : 1));
-  }
-
-  #drawBelow() {
-    const { length } = this.#newsBelow();
-    setHidden($('#unread-below'), length === 0);
-    setText($('#unread-below span'), t.unreadBelow(length));
   }
 
   /** Who one is, and the way to an account. */
@@ -107,7 +78,7 @@ export class Sidebar {
     const icon = store.role ? '#i-up' : '#i-edit', use = $('#me use');
     if (use.getAttribute('href') !== icon) use.setAttribute('href', icon);
     setHidden($('#log-in'), store.role !== '' || !store.wasOnline);
-    setText($('#log-in'), this.app.entrance.words);
+    setText($('#log-in'), store.code ? accountWords.makeAccount : accountWords.logIn);
   }
 
   #drawLinkTo(button, conv) {

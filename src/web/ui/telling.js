@@ -1,5 +1,6 @@
 // Telling somebody who looks elsewhere: notifications, a sound, the icon of the tab, the badge of an installed page.
 
+import { queryOf } from '../core/address.js';
 import { notify, saveMemory, store } from '../core/store.js';
 import { isTold, waiting } from '../core/telling.js';
 import { shorten } from '../core/text.js';
@@ -11,6 +12,9 @@ const SOUND_S = 0.35;
 
 /** Whether this browser could show notifications here: over http it can on the machine itself only. */
 export const canNotify = () => 'Notification' in globalThis && isSecureContext;
+
+/** The address of a script: where browsers ask for it, it is one that the server's policy lets through. */
+const WORKER = /** @type {any} */ (globalThis).trustedTypes?.createPolicy('worker', { createScriptURL: () => 'sw.js' }).createScriptURL('') ?? 'sw.js';
 
 export class Telling {
   #shown = ''; // of the icon
@@ -33,16 +37,31 @@ export class Telling {
   }
 
   /** The newest message of a conversation takes the place of the one before. */
-  #show(conv, { name, text }) {
+  async #show(conv, { name, text }) {
     const title = conv.kind === 'room' ? `${name} · ${conv.name}` : name;
+    const about = { body: shorten(text, BODY_UNITS_MAX), tag: `${location.pathname} ${conv.key}`, icon: $('link[rel=icon]').href, silent: true };
     try {
-      const shown = new Notification(title, { body: shorten(text, BODY_UNITS_MAX), tag: `${location.pathname} ${conv.key}`, icon: $('link[rel=icon]').href, silent: true });
+      const shown = new Notification(title, about);
       shown.onclick = () => {
         shown.close();
         window.focus();
-        this.app.router.open(store.conversations.get(conv.key));
+        this.#open(conv.key);
       };
-    } catch { /* some phones show those of service workers only */ }
+    } catch {
+      const worker = await this.#worker();
+      worker?.showNotification(title, { ...about, data: { key: conv.key, query: queryOf(conv) } });
+    }
+  }
+
+  #open(key) { this.app.router.open(store.conversations.get(key)); }
+
+  /** Phones show notifications of service workers only; null where there can be none. */
+  async #worker() {
+    const workers = navigator.serviceWorker;
+    if (!workers) return null;
+    workers.onmessage = ({ data }) => this.#open(data.open);
+    await workers.register(WORKER).catch(() => { /* then there is none to wait for */ });
+    return (await workers.getRegistration()) ? workers.ready : null;
   }
 
   /** Asks once, in a notice that waits until somebody is back; the browser asks only who has said yes to that. */
@@ -64,12 +83,11 @@ export class Telling {
     return shows;
   }
 
-  /** What somebody has chosen; rejects with what stands in the way. */
-  async choose({ shows, sounds }) {
-    this.#set({ sounds, isOffered: true });
+  /** What somebody has chosen otherwise; rejects with what stands in the way. */
+  async choose({ shows = undefined, sounds = undefined }) {
+    this.#set({ ...(sounds !== undefined && { sounds }), ...(shows === false && { shows }), isOffered: true });
     if (sounds) this.sound();
-    if (!shows) this.#set({ shows });
-    else if (!await this.ask()) throw { message: canNotify() ? t.tellDenied : t.tellCannot };
+    if (shows && !await this.ask()) throw { message: canNotify() ? t.tellDenied : t.tellCannot };
   }
 
   /** Two short notes. Browsers let none be heard of a page that nobody has touched yet. */

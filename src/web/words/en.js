@@ -3,9 +3,8 @@
 export const page = {
   brand: 'Chat', skip: 'Skip to the message box', conversations: 'Conversations', commandList: 'Commands', rooms: 'Rooms', browse: 'Browse rooms',
   directs: 'Direct messages', join: 'Join', joinHint: 'Join or create a room', members: 'Members',
-  help: 'Help', close: 'Close', cancel: 'Cancel', save: 'Save', more: 'Show more', send: 'Send', dismiss: 'Dismiss',
-  search: 'Search', searchHint: 'Words, in:#room, from:name, before:2026-11-01',
-  foundGone: 'That message is no longer kept.',
+  help: 'Help', close: 'Close', cancel: 'Cancel', more: 'Show more', send: 'Send', dismiss: 'Dismiss',
+  search: 'Search',
   openRooms: 'Open the list of conversations', changeTopic: 'Change the topic', noTopic: 'Add a topic',
   leaveRoom: (room) => `Leave ${room}`, closeDirect: 'Close this conversation',
   offline: 'You are offline. What you send now goes out when the connection is back.',
@@ -15,9 +14,7 @@ export const page = {
   gap: 'Some messages are missing here: there were more than the server keeps',
   restart: 'The server was restarted: what was said meanwhile may be missing, and older messages are only on this screen',
   settings: 'Settings',
-  tellYes: 'Yes, show them', tellOffer: 'Something was said to you while you were elsewhere. Shall notifications tell you of it?',
-  tellDenied: 'Your browser forbids this page to show notifications. Its settings can change that.', tellCannot: 'This browser shows notifications only of pages that come by https.',
-  noDialogs: 'A part of this page could not be loaded. Try again, or reload the page.',
+  notLoaded: 'A part of this page could not be loaded. Try again, or reload the page.',
   loading: 'Loading older messages…', latest: 'Latest messages', latestNew: (n) => `${n} new`,
   missed: (n, since) => (since ? `${n} new since ${since}` : `${n} new`), jump: 'Jump', markRead: 'Mark as read', olderGone: 'Nothing from before this can be shown.',
   startRoom: (room) => `This is where ${room} begins.`, firstWord: ' The first word is yours.', startDirect: (name) => `Between you and ${name}. Kept on this screen only.`,
@@ -32,31 +29,15 @@ export const page = {
   you: 'you', rename: 'Change your name', chooseName: 'Choose your name',
   nameHeld: (wish, now) => `“${wish}” is still in use, perhaps by your own lost connection. You are “${now}” meanwhile; it is tried again.`,
   nameGone: (wish, now) => `The name “${wish}” is taken. You are “${now}”.`,
-  topicIs: (room, topic) => `Topic of ${room}: ${topic}`,
-  topicNone: (room) => `${room} has no topic.`,
-  allRooms: 'Rooms and people', browseHint: 'Find a room or a person',
-  filterMembers: 'Find a member', unreadBelow: (n) => `${n} more unread`, favourite: 'favourite', star: (room) => `Make ${room} a favourite`, unstar: (room) => `Take ${room} out of the favourites`,
+  filterMembers: 'Find a member', favourite: 'favourite', star: (room) => `Make ${room} a favourite`, unstar: (room) => `Take ${room} out of the favourites`,
   people: (n) => `${n}`,
   waitOnline: 'You are offline.',
   moreMembers: (n) => `and ${n} more`, messageMember: (name) => `Message ${name}`, unread: (n) => `${n} unread`,
-  unknownCommand: (c) => `There is no command ${c}. /help shows them all; to say a line that begins with /, write //.`,
-  terminalOnly: (c) => `${c} works in a terminal only.`,
-  usage: (u) => `Write it like this: ${u}`, notHere: 'That works in a room only.', removedFrom: (room, why) => `You are no longer in ${room}${why ? ` (${why})` : ''}.`,
-  notIn: (room) => (room ? `You are not in ${room}.` : 'You are in no room.'),
+  notHere: 'That works in a room only.', removedFrom: (room, why) => `You are no longer in ${room}${why ? ` (${why})` : ''}.`,
   tooLong: (n) => `That is ${n} bytes too long.`, tooManyLines: (n, most) => `That is ${n} lines; a message has at most ${most}.`,
-  pasteAsks: (n) => `What you paste has ${n} lines. It is one message when you send it.`, paste: 'Paste', pasteCode: 'Paste as code', copyCode: 'Copy', copied: 'Copied', bytesLeft: (n) => `${n} bytes left`, tooBig: 'it is too long for the server.',
+  copyCode: 'Copy', bytesLeft: (n) => `${n} bytes left`, tooBig: 'it is too long for the server.',
   showAll: (n) => `Show all ${n} characters`,
-  refusals: {
-    full: 'The server is full. The next tries are made by themselves, and what you send now goes out then.',
-    crowded: 'The server takes no more connections from your address: too many are open. The next tries are made by themselves.',
-    stopping: 'The server is stopping. The next tries are made by themselves, and what you send now goes out then.',
-    origin: (origin) => `The server lets in no page from ${origin}. Its operator can change that: --allow-origin ${origin}`,
-    banned: 'Your address is banned from this server.',
-    mode: 'The server runs in another mode, echo or broadcast, which has no chat for this page. It is tried again now and then.',
-    socket: 'The server answers, but no WebSocket gets through to it. Something in between, such as a proxy, may hold it up.',
-  },
-  commands: {}, // as the server has them
-  errors: {},
+  // as the server has them
 };
 
 /** About accounts. */
@@ -64,15 +45,7 @@ export const accounts = {
   logIn: 'Log in', makeAccount: 'Make an account',
   roles: { member: 'Account', admin: 'Admin of this server', owner: 'Owner of this server' },
   guest: 'guest', away: 'offline',
-  spent: (name) => `You are logged in as ${name} already. To use this link, log out first.`,
   offline: 'You are offline. Try again when the connection is back.',
-  errors: {
-    login_failed: 'The name or the password is wrong.', login_required: 'That takes an account here. Log in first.',
-    too_many_attempts: 'That was tried too often. Wait a minute, and try again.',
-    code_refused: 'This code is not known, or has been used, or is over.', code_required: 'An account takes an invitation here.',
-    busy: 'Many people log in at this moment. Try again in a second.',
-    session_ended: 'You are not logged in here any more.',
-  },
 };
 
 /** About private rooms, conversations, what is unread, and order. */
@@ -80,44 +53,17 @@ export const people = {
   // rooms
   roomMenu: (room) => `Settings of ${room}`,
   entryShort: { all: 'Open to everybody', accounts: 'For people with an account', ask: 'One asks to be let in', invited: 'Private' },
-  notNow: 'Not now',
-  asked: (room) => `Its moderators are asked whether you may enter ${room}.`,
-  accept: 'Let in', refuse: 'Refuse',
-  acceptName: (name) => `Let ${name} in`, refuseName: (name) => `Refuse ${name}`,
   archived: 'Archived: it can be read, and nothing is said here any more.', onlyModerators: 'Only moderators write here.',
   roles: { owner: 'owner', moderator: 'moderator' },
   removed: (by, room, why) => `${by} removed you from ${room}${why ? `: ${why}` : ''}.`,
   removedOther: (by, name, why) => `${by} removed ${name}${why ? `: ${why}` : ''}`,
-  made: (by, what) => `${by} ${what}`,
-  changes: {
-    entry: { all: 'opened the room to everybody', accounts: 'opened the room to people with an account', ask: 'made the room one that one asks to enter', invited: 'made the room private' },
-    listed: { true: 'put the room on the list', false: 'took the room off the list' },
-    newcomers_see: { all: 'lets newcomers see what was said before', now: 'lets newcomers see only what is said from then on' },
-    posting: { all: 'lets all members write', moderators: 'lets only moderators write' },
-    invites: { members: 'lets all members invite', moderators: 'lets only moderators invite' },
-    archived: { true: 'archived the room', false: 'took the room out of the archive' },
-    kept: { true: 'keeps the room', false: 'changed the room' },
-  },
-  renamed: (by, from, to) => `${by} renamed ${from} to ${to}`, changed: (by) => `${by} changed the room`,
   // conversations
   gone: 'has no account any more', startKept: (name) => `Between you and ${name}.`,
   // reading
-  levels: { all: 'Everything', mentions: 'Mentions of you', none: 'Nothing', hidden: 'Nothing, and hide it in the list' },
-  levelDone: (room, level) => `${room}: ${level}.`, hiddenRooms: (n) => `${n} hidden`, forYou: (n) => (n === 1 ? '1 for you' : `${n} for you`),
-  allRead: 'Nothing is unread.', unreadIn: (list) => `Unread: ${list}.`,
-  // who is away
-  away: 'away', isAway: (name, why) => (why ? `${name} is away: ${why}` : `${name} is away.`),
-  youAway: (is, why) => (is ? `You are away now, until you say /back${why ? `: ${why}` : '.'}` : 'You are here again.'),
-  whois: {
-    all: (name, what) => `${name} ${what}`, bot: 'is a bot', account: 'has an account', guest: 'is a guest', since: (when) => `here since ${when}`,
-    rooms: (list) => `in ${list}`, away: (why) => (why ? `away: ${why}` : 'away'), clock: (at) => `where it is ${at}`,
-  },
+  hiddenRooms: (n) => `${n} hidden`, forYou: (n) => (n === 1 ? '1 for you' : `${n} for you`),
   // order
   more: 'More', moreOf: (name) => `More about ${name}`, moreOfMessage: (name) => `More about this message of ${name}`,
-  ignored: 'ignored', stub: (n) => (n === 1 ? 'A message of somebody you ignore' : `${n} messages of people you ignore`),
+  away: 'away', ignored: 'ignored', stub: (n) => (n === 1 ? 'A message of somebody you ignore' : `${n} messages of people you ignore`),
   messageDeleted: 'message removed',
-  roleNames: { owner: 'its owner', moderator: 'a moderator', member: 'a member' }, roleGiven: (by, name, role) => `${by} made ${name} ${role}`, muted: (by, name, why) => `${by} muted ${name}${why ? `: ${why}` : ''}`, unmuted: (by, name) => `${by} lets ${name} talk again`,
   elsewhere: 'You came back in another tab or window, which has the name now.',
-  errors: { moderators_only: 'Only moderators may write in that room.', room_archived: 'That room is archived.' },
-  commands: {},
 };

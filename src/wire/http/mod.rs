@@ -6,6 +6,7 @@
 //! [`precheck`] tells a page how that would end.
 
 pub mod credential;
+pub mod events;
 pub mod exchange;
 pub mod forwarded;
 pub mod hook;

@@ -175,6 +175,17 @@ impl HttpError {
         HttpError::new(411, "What is posted to a hook needs a Content-Length.\n");
     pub const BODY_TOO_LARGE: HttpError =
         HttpError::new(413, "What is posted to a hook has at most 65536 bytes.\n");
+    pub const STREAM_METHOD: HttpError =
+        HttpError::new(405, "What is said is followed with GET.\n").with(ALLOW_GET);
+    pub const STREAM_QUERY: HttpError = HttpError::new(
+        400,
+        "What is said is followed as /stream?room=dev&since=12&room=ops, percent-encoded, with at \
+         most 50 rooms.\n",
+    );
+    pub const STREAM_TOKEN: HttpError =
+        HttpError::new(401, "What is said is for those who show their token.\n").with(BEARER);
+    pub const STREAM_BANNED: HttpError =
+        HttpError::new(403, "This account is banned from this server.\n");
     pub const HOOK_METHOD: HttpError =
         HttpError::new(405, "A hook is for POST.\n").with(ALLOW_POST);
     pub const BODY: HttpError =

@@ -406,7 +406,9 @@ fn the_page_may_load_and_connect_to_nothing_foreign() {
         Some(
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
              connect-src 'self' ws://chat.example:8080 wss://chat.example:8080; \
-             manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+             manifest-src 'self'; worker-src 'self'; \
+             require-trusted-types-for 'script'; trusted-types worker; \
+             base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         )
     );
     for head in ["GET / HTTP/1.0\r\n\r\n", "GET / HTTP/1.1\r\nHost: [fe80::1%25eth0]:8080\r\n\r\n"]

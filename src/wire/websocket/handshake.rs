@@ -56,6 +56,11 @@ impl Query {
         values.find(|(_, value)| !value.is_empty()).map(|(_, value)| value.as_str())
     }
 
+    /// All values of this key.
+    pub fn all(&self, key: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(known, _)| *known == key).map(|(_, value)| value.as_str())
+    }
+
     /// Whether this key is there, with a value or without.
     pub fn has(&self, key: &str) -> bool {
         self.0.iter().any(|(known, _)| *known == key)

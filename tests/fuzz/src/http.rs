@@ -190,13 +190,16 @@ fn check_target(request: &Request, target: &str) {
 // ---- Responses ----
 
 /// The directives of the policy; none comes of what a client says.
-const POLICY: [&str; 9] = [
+const POLICY: [&str; 12] = [
     "default-src",
     "script-src",
     "style-src",
     "img-src",
     "connect-src",
     "manifest-src",
+    "worker-src",
+    "require-trusted-types-for",
+    "trusted-types",
     "base-uri",
     "form-action",
     "frame-ancestors",

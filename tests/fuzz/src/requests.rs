@@ -111,14 +111,19 @@ fn type_naively(line: &str) -> Result<Request<'_>, &'static str> {
         ("leave", _) => Request::Leave { room: some },
         ("rooms", []) => Request::Rooms { after: 0, limit: None },
         ("rooms", [number]) => Request::Rooms { after: page(number)?, limit: None },
-        ("who", []) => Request::Who { room: None, after: 0, limit: None },
+        ("who", []) => Request::Who { room: None, name: None, after: 0, limit: None },
         ("who", [number]) if number.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Request::Who { room: None, after: page(number)?, limit: None }
+            Request::Who { room: None, name: None, after: page(number)?, limit: None }
         }
-        ("who", [room]) => Request::Who { room: Some((*room).into()), after: 0, limit: None },
-        ("who", [room, number]) => {
-            Request::Who { room: Some((*room).into()), after: page(number)?, limit: None }
+        ("who", [room]) => {
+            Request::Who { room: Some((*room).into()), name: None, after: 0, limit: None }
         }
+        ("who", [room, number]) => Request::Who {
+            room: Some((*room).into()),
+            name: None,
+            after: page(number)?,
+            limit: None,
+        },
         ("topic", ["-"]) => Request::Topic { room: None, text: Some("".into()) },
         ("topic", _) => Request::Topic { room: None, text: some },
         ("msg", [room, _, ..]) if room.starts_with(['#', '＃']) => Request::Say {
@@ -327,6 +332,7 @@ fn request_naively(fields: &Fields) -> Result<Request<'static>, &'static str> {
         }
         "who" => Request::Who {
             room,
+            name: need("name").ok(),
             after: fields.number("after").unwrap_or(0),
             limit: fields.small("limit"),
         },

@@ -201,6 +201,13 @@ impl Model {
     }
 
     pub fn end_device(&mut self, n: usize) {
+        if self.clients[&n].follows {
+            // Guests follow nothing.
+            let user = self.clients[&n].user;
+            self.tell(n, Told::Error(&["session_ended"]));
+            self.devices.entry(user).or_default().retain(|other| *other != n);
+            return self.turned_out.push(n);
+        }
         self.become_guest(n);
         self.tell(n, Told::Error(&["session_ended"]));
         self.tell_account(n);
@@ -314,6 +321,7 @@ impl Model {
         self.kept.ended.insert(user);
         self.end_away(user);
         self.kept.invitations.retain(|_, one| one.by != user && one.resets != Some(user));
+        self.kept.hooks.retain(|hook| hook.by != user);
         let until_ms = self.unix_ms + RESERVED_MS;
         self.kept.reserved.retain(|one| look(&one.name) != look(&gone.name));
         self.kept.reserved.push(Reserved { name: gone.name, account: keeper, until_ms });

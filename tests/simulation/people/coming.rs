@@ -54,6 +54,7 @@ impl Model {
 
     pub fn insert_client(&mut self, n: usize, ip: IpAddr, (is_json, is_private): (bool, bool)) {
         let client = Client {
+            follows: false,
             user: 0,
             key: None,
             current: None,
@@ -164,7 +165,9 @@ impl Model {
 
     pub fn closed(&mut self, n: usize) {
         let Some(user) = self.clients.get(&n).map(|client| client.user) else { return };
-        if !self.is_account(user) {
+        // The account of one that follows may have ended.
+        let is_somebody = self.is_account(user) || !self.clients[&n].follows;
+        if is_somebody && !self.is_account(user) {
             if self.goes_away(n) {
                 return;
             }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::hooks::is_hook;
 use super::model::{Done, Model, Said};
 use super::request::order::Which;
 use super::rights::{ARCHIVED, ENTRY, INVITED, MODERATOR};
@@ -22,10 +23,14 @@ impl Model {
     /// As a program is shown a message.
     pub fn row(&self, said: &Said) -> Value {
         let (id, name) = (said.id, self.shown(said));
-        match self.is_deleted(said) {
+        let mut row = match self.is_deleted(said) {
             true => json!({ "id": id, "name": name, "deleted": true }),
             false => json!({ "id": id, "name": name, "text": said.text }),
+        };
+        if is_hook(&name) {
+            row["hook"] = json!(true);
         }
+        row
     }
 
     /// As a person is.

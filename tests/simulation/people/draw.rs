@@ -362,7 +362,7 @@ impl Draw<'_> {
             _ => self.room(),
         };
         let named = self.rng.bool().then(|| room.clone());
-        Request::Room(match self.rng.u32(0..24) {
+        Request::Room(match self.rng.u32(0..30) {
             0 => RoomRequest::Show { room: named },
             1..8 => {
                 let setting = self.rng.usize(..SETTINGS.len());
@@ -380,6 +380,14 @@ impl Draw<'_> {
                 let minutes = self.rng.bool().then(|| self.rng.u64(0..2));
                 let reason = self.rng.bool().then(|| "spam".to_owned());
                 RoomRequest::Kick { room: named, name, minutes, reason }
+            }
+            20..26 => {
+                let name = ["deploy", "Deploy", "build"][self.rng.usize(0..3)].to_owned();
+                let name = if self.rng.u32(0..5) == 0 { self.name() } else { name };
+                match self.rng.u32(0..4) {
+                    0 => RoomRequest::EndHook { room: named, name },
+                    _ => RoomRequest::Hook { room: named, name },
+                }
             }
             _ => return self.join_by_code(number),
         })

@@ -12,9 +12,14 @@ use chat_server::delivery::encoding::{Dialect, Framing};
 use chat_server::delivery::{Delivery, Wait};
 use chat_server::ids::{ClientId, Peer, Ticket};
 use chat_server::service::succession::Succession;
-use chat_server::service::{Answer, Ended, Hello, Incoming, Job, Kept, Outcome, Service, Wake};
+use chat_server::service::{
+    Answer, Ended, Following, Hello, Incoming, Job, Kept, Outcome, Post, Posted, Service, Wake,
+};
 use chat_server::wire::editor::Completions;
+use chat_server::wire::http::HttpError;
+use chat_server::wire::http::events::Wanted;
 use chat_server::wire::line::LineMode;
+use serde_json::Value;
 
 use super::model::Model;
 use super::positions::Typed;
@@ -126,6 +131,9 @@ impl Service for Keeper {
             }
             model.opened(number(client), ip, ways, hello.credential);
             let framing = out.encoding(client).framing;
+            if let Some(client) = model.clients.get_mut(&number(client)) {
+                client.follows = matches!(framing, Framing::Events | Framing::JsonLines);
+            }
             model.set_terminal(number(client), framing == Framing::Lines);
             hello.credential.and_then(|shown| model.refused_secret(shown))
         };
@@ -154,6 +162,21 @@ impl Service for Keeper {
 
     fn take_ended(&mut self) -> Ended {
         self.chat.take_ended()
+    }
+
+    fn follow(
+        &self,
+        wanted: &Wanted,
+        credential: Option<&str>,
+        unix_ms: u64,
+    ) -> Result<Following, HttpError> {
+        let followed = self.chat.follow(wanted, credential, unix_ms);
+        let model = &mut *self.model.borrow_mut();
+        model.at(unix_ms);
+        let account = credential.and_then(|shown| model.find_key(shown));
+        let may = account.is_some_and(|(account, _)| !model.is_banned(account));
+        assert_eq!(followed.is_ok(), may, "{credential:?} follows what is said");
+        followed
     }
 
     fn waits(&self, client: ClientId, out: &Delivery) -> Option<Wait> {
@@ -217,6 +240,22 @@ impl Service for Keeper {
             }
         }
         outcome
+    }
+
+    fn post(&mut self, client: ClientId, post: &Post<'_>, out: &mut Delivery) -> Posted {
+        let posted = self.chat.post(client, post, out);
+        let body = String::from_utf8_lossy(post.body);
+        if self.trace {
+            println!("{:>7} {client} posts to {}: {posted:?} {body}", out.now().ms, post.token);
+        }
+        let object = serde_json::from_str(&body).unwrap_or(Value::Null);
+        let text = object["text"].as_str().unwrap_or(&body);
+        let mut model = self.model.borrow_mut();
+        model.at(out.now().unix_ms);
+        model.posted(number(client), post.token, text, post.key, posted);
+        drop(model);
+        self.check();
+        posted
     }
 
     fn clear(&mut self, what: Wait, out: &mut Delivery) {

@@ -19,7 +19,9 @@ mod device;
 mod direct;
 mod draw;
 mod drawing;
+mod following;
 mod hearing;
+mod hooks;
 mod keeper;
 mod looking;
 mod mentions;
@@ -73,6 +75,8 @@ use crate::world::Tally;
 use device::Device;
 use draw::ROOMS;
 use drawing::Drawing;
+use following::{FOLLOWERS, Follower};
+use hooks::{PROGRAMS, Program};
 use keeper::{Keeper, SECRET_TICKETS};
 use model::{Model, Rules};
 use terminal::Terminal;
@@ -101,6 +105,8 @@ pub struct People {
     limits: ConnectionLimits,
     is_lost: Rc<Cell<bool>>,
     devices: Vec<Device>,
+    programs: [Program; PROGRAMS],
+    followers: [Follower; FOLLOWERS],
     terminals: Vec<Terminal>,
     /// What is being done beside the event loop, and when that is done.
     jobs: Vec<(Millis, Job)>,
@@ -181,6 +187,8 @@ impl People {
             limits,
             is_lost,
             devices,
+            programs: Default::default(),
+            followers: Default::default(),
             terminals,
             jobs: Vec::new(),
             answers: Vec::new(),
@@ -227,7 +235,19 @@ impl People {
     }
 
     fn act(&mut self) {
-        let People { rng, stage, devices, terminals, model, rules, requests, .. } = self;
+        self.follow();
+        let People { rng, stage, devices, terminals, programs, model, rules, requests, .. } = self;
+        for program in programs.iter_mut() {
+            if program.is_free() && rng.u32(0..8) == 0 {
+                let from = (Program::address(rng), 1000).into();
+                if stage.server.admit(from, stage.now()).is_ok() {
+                    let connection = stage.connect_from(from, 10_000_000);
+                    program.post(connection, &model.borrow(), requests, rng);
+                }
+            } else if rng.u32(0..60) == 0 {
+                program.break_off();
+            }
+        }
         for terminal in terminals {
             if terminal.number().is_none() {
                 let from = (terminal.address(), 1000).into();
@@ -255,6 +275,21 @@ impl People {
                 device.break_off();
             } else if rng.u32(0..4) == 0 {
                 device.act(&model.borrow(), rules, requests, rng);
+            }
+        }
+    }
+
+    /// Programs begin to follow what is said, or stop.
+    fn follow(&mut self) {
+        let People { rng, stage, followers, model, .. } = self;
+        for follower in followers {
+            if follower.is_free() && rng.u32(0..12) == 0 {
+                let from = following::address(rng);
+                if stage.server.admit(from, stage.now()).is_ok() {
+                    follower.connect(stage.connect_from(from, 10_000_000), &model.borrow(), rng);
+                }
+            } else if rng.u32(0..100) == 0 {
+                follower.break_off();
             }
         }
     }
@@ -299,6 +334,7 @@ impl People {
         self.read();
         if self.is_lost.take() {
             self.break_off_all();
+            self.followers.iter_mut().for_each(Follower::break_off);
         }
     }
 
@@ -311,6 +347,14 @@ impl People {
         for device in &mut self.devices {
             device.carry(&mut self.rng);
             device.read(&mut self.model.borrow_mut(), self.trace, &mut self.rng);
+        }
+        for follower in &mut self.followers {
+            follower.carry(&mut self.rng);
+            follower.read(&mut self.model.borrow_mut());
+        }
+        for program in &mut self.programs {
+            program.carry(&mut self.rng);
+            program.read(&mut self.model.borrow_mut());
         }
         let is_still = !self.stage.server.is_busy() && self.stage.server.unstored_groups() == 0;
         for terminal in &mut self.terminals {
@@ -366,6 +410,8 @@ impl People {
             println!("{:>7} crash", self.stage.now);
         }
         self.break_off_all();
+        self.programs.iter_mut().for_each(Program::break_off);
+        self.followers.iter_mut().for_each(Follower::break_off);
         self.jobs.clear();
         self.answers.clear();
         self.is_lost.set(false);
@@ -421,6 +467,7 @@ impl People {
         for _ in 0..2000 {
             self.step();
             if self.devices.iter().all(|device| !device.has_more_to_say())
+                && self.programs.iter().all(Program::is_free)
                 && self.terminals.iter().all(Terminal::is_settled)
                 && self.unheard().is_none()
             {
@@ -434,8 +481,10 @@ impl People {
     /// A device that has not heard all that it was to hear, and what.
     fn unheard(&self) -> Option<String> {
         let model = self.model.borrow();
+        let followers = self.followers.iter().filter_map(Follower::number);
         let of_terminals = self.terminals.iter().filter_map(Terminal::number);
-        let mut numbers = self.devices.iter().filter_map(Device::number).chain(of_terminals);
+        let mut numbers =
+            self.devices.iter().filter_map(Device::number).chain(of_terminals).chain(followers);
         numbers.find_map(|number| {
             if model.past.get(&number).is_some_and(|past| past.is_superseded) {
                 return Some(format!("client {number} is not closed, as its guest is elsewhere"));

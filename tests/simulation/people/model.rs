@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use chat_server::chat::state::accounts::SecretHash;
 
 use super::bans::{Ban, Target};
+use super::hooks::Hook;
 use super::looking::Asked;
 use super::mentions::Mentioned;
 use super::order::STAFF_LOG;
@@ -127,6 +128,10 @@ pub struct Kept {
     /// With which guests may come back.
     pub tokens: BTreeMap<String, Token>,
     pub rooms: BTreeMap<u64, Room>,
+    /// The one that was made last is the last.
+    pub hooks: Vec<Hook>,
+    /// The keys of what was posted, by the tokens of hooks.
+    pub posted: BTreeSet<(String, String)>,
     /// Names that rooms have had: which, and until when they lead there.
     pub former: BTreeMap<String, (u64, u64)>,
     /// Rooms, and who may say nothing there. What is over may still be here, as with bans.
@@ -165,6 +170,8 @@ pub struct OnDisk {
     pub next_room: u64,
     pub settings: BTreeMap<u64, Settings>,
     pub records: BTreeMap<(u64, String), Record>,
+    /// Rooms and names of hooks, their tokens, and who has made them.
+    pub hooks: BTreeSet<(u64, String, [u8; 32], String)>,
     pub former: BTreeMap<String, (u64, u64)>,
     pub mutes: BTreeMap<(u64, String), Term>,
     pub bans: BTreeMap<String, Ban>,
@@ -200,6 +207,8 @@ pub struct Client {
     pub current: Option<u64>,
     pub is_private: bool,
     pub is_json: bool,
+    /// It hears what is said in a response that does not end.
+    pub follows: bool,
     /// It shows what its user types, and is not sent that.
     pub is_terminal: bool,
     /// It has not shown yet that its new token has reached it.
@@ -276,6 +285,11 @@ pub struct Model {
     /// All that anybody was ever given to be known by, and what accounts were called.
     pub secrets: Vec<(String, bool)>,
     pub codes: Vec<String>,
+    /// The tokens of all hooks that there ever were.
+    pub hook_tokens: Vec<String>,
+    /// What programs are answered that have posted something, and the number of the state that
+    /// followed from it.
+    pub answers: BTreeMap<usize, (usize, u16)>,
     /// Codes for passwords, and whose.
     pub resets: Vec<(String, u64)>,
     pub passwords: Vec<(String, String)>,
@@ -323,6 +337,8 @@ impl Model {
             asked_names: BTreeMap::new(),
             secrets: Vec::new(),
             codes: Vec::new(),
+            hook_tokens: Vec::new(),
+            answers: BTreeMap::new(),
             resets: Vec::new(),
             passwords: Vec::new(),
             heard: 0,
@@ -393,8 +409,10 @@ impl Model {
 
     /// The clients that hear what is said in a room: those of its members, and nobody else.
     pub fn hearers(&self, room: u64) -> Vec<usize> {
-        let hears = |client: &Client| self.is_in(client.user, room);
-        self.clients.iter().filter(|(_, client)| hears(client)).map(|(n, _)| *n).collect()
+        let hears = |n: &usize, client: &Client| {
+            !self.turned_out.contains(n) && self.is_in(client.user, room)
+        };
+        self.clients.iter().filter(|(n, client)| hears(n, client)).map(|(n, _)| *n).collect()
     }
 
     pub fn clients_of(&self, user: u64) -> Vec<usize> {

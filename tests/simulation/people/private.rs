@@ -5,7 +5,7 @@ use std::mem;
 use chat_server::secrets::read_code;
 use serde_json::{Value, json};
 
-use super::model::{Done, Invitation, Model, OWNER, RESERVED_MS, Room};
+use super::model::{Done, Granted, Invitation, Model, OWNER, RESERVED_MS, Room};
 use super::order::STAFF_LOG;
 use super::request::room::{ROLES, RoomRequest, SETTINGS};
 use super::rights::{
@@ -18,7 +18,7 @@ use super::told::Told;
 const FORMER_MAX: usize = 3;
 
 impl Model {
-    pub fn execute_of_room(&mut self, n: usize, request: &RoomRequest) -> Done {
+    pub fn execute_of_room(&mut self, n: usize, request: &RoomRequest, granted: &Granted) -> Done {
         let room = self.governed(n, request)?;
         match request {
             RoomRequest::Show { .. } => {
@@ -32,6 +32,8 @@ impl Model {
             RoomRequest::Keep { .. } => self.keep_room(n, room),
             RoomRequest::Admit { name, .. } => self.admit(n, room, name),
             RoomRequest::Refuse { name, .. } => self.refuse(n, room, name),
+            RoomRequest::Hook { name, .. } => self.make_hook(n, room, name, granted),
+            RoomRequest::EndHook { name, .. } => self.end_hook(n, room, name),
             RoomRequest::Kick { name, minutes, reason, .. } => {
                 self.kick(n, room, name, *minutes, reason.as_deref())
             }
@@ -49,6 +51,8 @@ impl Model {
             | RoomRequest::Keep { room }
             | RoomRequest::Admit { room, .. }
             | RoomRequest::Refuse { room, .. }
+            | RoomRequest::Hook { room, .. }
+            | RoomRequest::EndHook { room, .. }
             | RoomRequest::Kick { room, .. } => room.as_ref(),
         };
         let room = match named {
@@ -61,9 +65,11 @@ impl Model {
             RoomRequest::Keep { .. } => is_member,
             RoomRequest::Admit { .. } => self.may_invite(user, room),
             RoomRequest::Set { setting: ENTRY | ARCHIVED, .. } => role == ROOM_OWNER,
-            RoomRequest::Set { .. } | RoomRequest::Refuse { .. } | RoomRequest::Kick { .. } => {
-                role >= MODERATOR
-            }
+            RoomRequest::Set { .. }
+            | RoomRequest::Refuse { .. }
+            | RoomRequest::Kick { .. }
+            | RoomRequest::Hook { .. }
+            | RoomRequest::EndHook { .. } => role >= MODERATOR,
             RoomRequest::Rename { .. } | RoomRequest::Role { .. } => role == ROOM_OWNER,
             RoomRequest::Delete { .. } => {
                 let of_server = self.kept.accounts.get(&user).is_some_and(|one| one.role == OWNER);
@@ -205,6 +211,9 @@ impl Model {
         let line = changed(&by, &self.kept.rooms[&room].name, setting, value);
         self.publish(room, &state, &line);
         self.set(room, settings);
+        if settings[ARCHIVED] == 1 {
+            self.kept.hooks.retain(|hook| hook.room != room);
+        }
         if settings[ENTRY] >= ASK && before[ENTRY] < ASK {
             // Those who are in it have been let in.
             let all = self.all().filter(|(_, user)| user.rooms.contains(&room));
@@ -308,6 +317,7 @@ impl Model {
     fn forget_room(&mut self, id: u64) {
         let room = self.kept.rooms.remove(&id).expect("it is there");
         self.kept.former.retain(|_, (of, _)| *of != id);
+        self.kept.hooks.retain(|hook| hook.room != id);
         self.kept.mutes.retain(|(of, _), _| *of != id);
         self.kept.readings.retain(|(_, of), _| *of != id);
         self.kept.invitations.values_mut().for_each(|one| one.rooms.retain(|of| *of != id));

@@ -83,6 +83,14 @@ impl Model {
             next_room: kept.next_kept_room,
             settings: settings.collect(),
             records: records.collect(),
+            hooks: kept
+                .hooks
+                .iter()
+                .map(|hook| {
+                    let hash = SecretHash::of(&hook.token).0;
+                    (hook.room, hook.name.clone(), hash, name(&hook.by))
+                })
+                .collect(),
             former: kept.former.clone(),
             mutes: mutes.collect(),
             bans: bans.collect(),
@@ -150,6 +158,7 @@ impl Model {
         }
         self.recover_readings(&people);
         self.recover_guests();
+        self.recover_answers(at);
         self.states = vec![self.kept.clone()];
         self.shown = 0;
         self.devices.clear();
@@ -162,6 +171,7 @@ impl Model {
         }
         if is_new {
             self.past.clear();
+            self.answers.clear();
             self.tried.clear();
             self.unknown.clear();
             self.asked.clear();
@@ -233,6 +243,12 @@ fn read_disk(disk: &Disk, people: &StoredPeople) -> OnDisk {
         next_room: disk.next_room(),
         settings: people.rules.rooms.iter().map(settings).collect(),
         records: people.rules.records.iter().map(|one| record(one, name(one.account))).collect(),
+        hooks: people
+            .rules
+            .hooks
+            .iter()
+            .map(|hook| (hook.room, hook.name.to_string(), hook.hash, name(hook.account)))
+            .collect(),
         former: people.rules.names.iter().map(former).collect(),
         mutes: order.mutes.iter().map(|one| mute(one, name(one.account))).collect(),
         bans: order.bans.iter().map(|one| ban(one, name)).collect(),

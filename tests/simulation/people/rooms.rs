@@ -216,7 +216,8 @@ impl Model {
     /// What would let others in is not said.
     pub fn check_secrets(&self, text: &str) -> Done {
         let keys = self.kept.accounts.values().flat_map(|account| &account.keys);
-        match keys.filter(|key| key.is_token).any(|key| text.contains(&key.secret)) {
+        let has_key = keys.filter(|key| key.is_token).any(|key| text.contains(&key.secret));
+        match has_key || self.kept.hooks.iter().any(|hook| text.contains(&hook.token)) {
             true => Err(&["not_said"]),
             false => Ok(()),
         }

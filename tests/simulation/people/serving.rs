@@ -286,7 +286,7 @@ impl Model {
                 self.execute_of_whereabouts(n, request)
             }
             Request::Role { name, role } => self.set_role(n, name, *role),
-            Request::Room(request) => self.execute_of_room(n, request),
+            Request::Room(request) => self.execute_of_room(n, request, granted),
             Request::Order(request) => self.execute_of_order(n, request),
         }
     }

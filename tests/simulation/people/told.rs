@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::hooks::is_hook;
 use super::model::Said;
 use super::positions::Unread;
 
@@ -159,7 +160,7 @@ pub enum Told {
 }
 
 /// With what errors begin, or what is in them.
-const ERRORS: [(&str, &str); 74] = [
+const ERRORS: [(&str, &str); 75] = [
     ("has no account. What is banned", "no_account"),
     ("is banned from this server", "banned"),
     ("You are banned from this server", "banned"),
@@ -186,6 +187,7 @@ const ERRORS: [(&str, &str); 74] = [
     ("has to let you in. /join", "not_allowed"),
     ("You were removed from", "removed"),
     ("is archived: it is there to be read.", "room_archived"),
+    ("There is no hook ", "no_such_hook"),
     ("Only the owner and moderators talk in", "moderators_only"),
     ("can do that.", "not_allowed"),
     ("You can remove those who may do less", "not_allowed"),
@@ -383,7 +385,10 @@ impl Told {
                 "resumed": resume.as_ref().filter(|(_, resumed)| *resumed).map(|_| true)
             }),
             Told::Said { room, id, name, text, .. } => {
-                json!({ "type": "said", "room": room, "id": id, "name": name, "text": text })
+                let hook = is_hook(name).then_some(true);
+                json!({
+                    "type": "said", "room": room, "id": id, "name": name, "text": text, "hook": hook
+                })
             }
             Told::Stub { room, id } => json!({
                 "type": "said", "room": room, "id": id, "ignored": true, "name": null, "text": null

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::Parsed;
-use super::reply::Reply;
+use super::reply::{Reply, Where};
 use super::text::ByteCount;
 use crate::chat::request::{
     ConversationRequest, PeopleRequest, ReadingRequest, Request, RequestError, Resume,
@@ -24,6 +24,7 @@ use crate::chat::request::{
 use crate::chat::state::history::MessageKind;
 use crate::chat::text::quote;
 use crate::delivery::encoding::{Encoder, FrameKind};
+use crate::wire::http::events;
 
 /// The WebSocket subprotocol.
 pub const SUBPROTOCOL: &str = "chat.v1.json";
@@ -318,7 +319,7 @@ fn to_request<'a>(text_of: &'a str, request: RawRequest<'a>) -> Result<Request<'
         "topic" => Request::Topic { room, text },
         "history" => history(room, to, (before, after), limit),
         "conversations" => ConversationRequest::List { after: after.unwrap_or(0), limit }.into(),
-        "who" => Request::Who { room, after: after.unwrap_or(0), limit },
+        "who" => Request::Who { room, name, after: after.unwrap_or(0), limit },
         "rooms" => Request::Rooms { after: after.unwrap_or(0), limit },
         "search" => {
             let room = room.or_else(|| to.map(|name| Cow::Owned(format!("@{name}"))));
@@ -382,9 +383,21 @@ fn said<'a>(
 
 /// Appends a reply as one object.
 pub fn render(to: &mut Encoder, reply: &Reply) {
+    to.identify(|| event_id(reply));
     to.message(FrameKind::Text, |buffer| {
         serde_json::to_writer(buffer, reply).expect("strings and numbers always serialize");
     });
+}
+
+/// By what a message of a room is known, or the last one of those that were missed there.
+fn event_id(reply: &Reply) -> Option<String> {
+    match reply {
+        Reply::Said { room, line, .. } => Some(events::event_id(room, line.id)),
+        Reply::History { place: Where::Room(room), messages, replay: true, .. } => {
+            messages.last().map(|line| events::event_id(room, line.id))
+        }
+        _ => None,
+    }
 }
 
 /// How many bytes this is as JSON.

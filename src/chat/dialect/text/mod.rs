@@ -225,7 +225,7 @@ pub fn line(to: &mut Encoder, line: fmt::Arguments) {
 fn ending(to: &Encoder) -> &'static [u8] {
     match to.encoding().framing {
         Framing::Lines => LINE_BREAK.as_bytes(),
-        Framing::WebSocket => b"",
+        _ => b"",
     }
 }
 
@@ -233,7 +233,7 @@ fn ending(to: &Encoder) -> &'static [u8] {
 fn line_break(to: &Encoder) -> &'static str {
     match to.encoding().framing {
         Framing::Lines => LINE_BREAK,
-        Framing::WebSocket => "\n",
+        _ => "\n",
     }
 }
 
@@ -493,9 +493,12 @@ mod tests {
         assert_eq!(parse("/topic -"), Ok(Request::Topic { room: None, text: Some("".into()) }));
         assert_eq!(
             parse("/who #dev 3"),
-            Ok(Request::Who { room: Some("#dev".into()), after: 100, limit: None })
+            Ok(Request::Who { room: Some("#dev".into()), name: None, after: 100, limit: None })
         );
-        assert_eq!(parse("/who 2"), Ok(Request::Who { room: None, after: 50, limit: None }));
+        assert_eq!(
+            parse("/who 2"),
+            Ok(Request::Who { room: None, name: None, after: 50, limit: None })
+        );
     }
 
     #[test]

@@ -54,11 +54,13 @@ fn described(to: &mut Encoder, state: &RoomState<'_>) {
 /// A new hook. Its address is shown once.
 pub fn hook(to: &mut Encoder, hook: &NewHook<'_>) {
     let NewHook { room, name, token, link, .. } = hook;
-    line(to, format_args!("* {name} (hook) may speak in {room}. Its address, shown only once:"));
-    match link {
-        Some(link) => line(to, format_args!("*   {link}")),
-        None => line(to, format_args!("*   where the page is, and behind that: hook/{token}")),
-    }
+    let address = link.map_or_else(|| format!("/hook/{token}"), str::to_owned);
+    line(
+        to,
+        format_args!(
+            "* {name} (hook) may speak in {room}. Its address, shown only once: {address}"
+        ),
+    );
 }
 
 pub fn hooks(to: &mut Encoder, room: &str, hooks: &[HookLine<'_>]) {

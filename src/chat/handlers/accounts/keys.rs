@@ -37,7 +37,7 @@ const RESET_HOURS: u32 = 24;
 const HOUR_MS: u64 = 60 * 60 * 1000;
 
 /// So a token is known as one, wherever it is written.
-const TOKEN_PREFIX: &str = "cst_";
+pub const TOKEN_PREFIX: &str = "cst_";
 
 /// Of what looks like a token in a text, or like a code, so many are looked up: each takes a hash.
 const SECRETS_LOOKED_UP: usize = 16;

@@ -6,7 +6,7 @@ mod listing;
 mod login;
 mod prove;
 
-pub(in crate::chat) use keys::has_secret_form;
+pub(in crate::chat) use keys::{TOKEN_PREFIX, has_secret_form};
 pub(in crate::chat::handlers) use login::wrong_code;
 
 use super::lists::entry_of;
@@ -23,7 +23,10 @@ use crate::chat::request::{AccountRequest, Request, RequestError};
 use crate::chat::state::accounts::Role;
 use crate::chat::state::rooms::Room;
 use crate::chat::state::rooms::rules::{MemberRecord, RoomRole};
+use crate::delivery::encoding::Framing;
 use crate::ids::ClientId;
+use crate::service::Service;
+use crate::wire::close::CloseReason;
 
 /// An account can have had so many names that are still reserved for it.
 const RESERVED_MAX: usize = 3;
@@ -226,7 +229,9 @@ impl Chat {
 
     /// The other devices of an account are told that it is in a room now.
     pub(super) fn tell_others_joined(&self, cx: &mut Context<'_>, room: RoomId) {
-        let others = self.other_devices(cx);
+        let name = self.state.rooms().get(room).map_or("", |room| room.name.key());
+        let mut others = self.other_devices(cx);
+        others.retain(|other| self.sessions.hears(*other, name));
         if !others.is_empty() {
             self.tell_joined(cx, room, &others);
         }
@@ -365,9 +370,16 @@ impl Chat {
         let Some(user) = self.sessions.get(device).map(|session| session.user) else { return };
         let peer = cx.peer;
         let other = &mut Context { client: device, peer, user, reference: None, out: cx.out };
-        self.become_guest(other);
         let message = "You are logged out: this was ended elsewhere.".to_owned();
-        other.reply_error(&RequestError::new("session_ended", message));
+        let error = RequestError::new("session_ended", message);
+        // Guests follow nothing.
+        if matches!(other.out.encoding(device).framing, Framing::Events | Framing::JsonLines) {
+            other.reply_error(&error);
+            self.closed(device, peer, other.out);
+            return self.ended.clients.push((device, CloseReason::Done));
+        }
+        self.become_guest(other);
+        other.reply_error(&error);
         self.tell_account(other);
     }
 

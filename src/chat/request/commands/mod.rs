@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::{AccountRequest, ConversationRequest, ReadingRequest, Request, RoomRequest};
 use super::{account, order, people, preference};
+use crate::chat::handlers::TOKEN_PREFIX;
 use crate::chat::state::history::MessageKind;
 use crate::chat::state::readings::Level;
 use crate::chat::text;
@@ -147,7 +148,8 @@ pub const COMMANDS: [CommandSpec; 61] = [
                 None => (arguments, ""),
                 Some((room, rest)) => (room, rest.trim()),
             };
-            Some(Request::Who { room: optional(room), after: page(rest)?, limit: None })
+            let (room, after) = (optional(room), page(rest)?);
+            Some(Request::Who { room, name: None, after, limit: None })
         },
     },
     people::WHOIS,
@@ -255,12 +257,15 @@ pub const COMMANDS: [CommandSpec; 61] = [
         arguments: "NAME",
         help: "be known by your account here, too",
         details: "You are asked for the password, which is not shown as you type it. Where others \
-                  could read it on its way, you get a code to confirm in your page instead.",
+                  could read it on its way, you get a code to confirm in your page instead. NAME \
+                  can be a token: /login cst_...",
         parse: |arguments| {
-            Some(
-                AccountRequest::Login { name: Some(word(arguments)?), password: None, token: None }
-                    .into(),
-            )
+            let word = word(arguments)?;
+            let (name, token) = match word.starts_with(TOKEN_PREFIX) {
+                true => (None, Some(word)),
+                false => (Some(word), None),
+            };
+            Some(AccountRequest::Login { name, password: None, token }.into())
         },
     },
     CommandSpec {

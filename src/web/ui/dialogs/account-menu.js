@@ -1,6 +1,6 @@
 // What people do with their account: inviting, sessions and tokens, roles, passwords.
 
-import { knows, notify, store } from '../../core/store.js';
+import { notify, store } from '../../core/store.js';
 import { dateWords } from '../../core/time.js';
 import { accountWords, errorWords } from '../../words/index.js';
 import { el } from '../dom.js';
@@ -30,9 +30,9 @@ export class AccountMenu {
       [accountWords.sessions, accountWords.sessionsMenuNote, () => this.sessions()],
       ...(store.role === 'owner' ? [[accountWords.rolesTitle, accountWords.rolesMenuNote, () => this.roles()]] : []),
       ...(store.role === 'member' ? [] : [[accountWords.resetTitle, accountWords.resetMenuNote, () => this.reset()]]),
-      ...(knows('ignore') ? [[accountWords.ignored, accountWords.ignoredNote, () => this.#leaveTo(() => this.app.order.ignoredList())]] : []),
-      ...(knows('bans') && store.role !== 'member' ? [[accountWords.bans, accountWords.bansNote, () => this.#leaveTo(() => this.app.order.bans())]] : []),
-      [accountWords.rename, '', () => this.#leaveTo(() => this.app.ask.name())],
+      [accountWords.ignored, accountWords.ignoredNote, () => this.#leaveTo(() => this.app.parts.order.ignoredList())],
+      ...(store.role !== 'member' ? [[accountWords.bans, accountWords.bansNote, () => this.#leaveTo(() => this.app.parts.order.bans())]] : []),
+      [accountWords.rename, '', () => this.#leaveTo(() => this.app.parts.ask.name())],
       [accountWords.changePassword, '', () => this.password()],
       [accountWords.logOut, accountWords.logOutNote, () => this.logout()],
       [accountWords.deleteAccount, '', () => this.deletion(), 'danger'],
@@ -48,7 +48,7 @@ export class AccountMenu {
 
   async logout() {
     this.#dialog.close();
-    await this.app.session.identity.quit({ type: 'logout' }).catch((error) => notify(wordsOf(error), true));
+    await this.app.session.account.quit({ type: 'logout' }).catch((error) => notify(wordsOf(error), true));
   }
 
   invite() {
@@ -195,7 +195,7 @@ export class AccountMenu {
       submit: accountWords.deleteIt,
       danger: true,
       done: async ({ password }) => {
-        await this.app.session.identity.quit({ type: 'delete_account', password });
+        await this.app.session.account.quit({ type: 'delete_account', password });
         this.#dialog.close();
       },
     });

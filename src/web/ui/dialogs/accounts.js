@@ -63,8 +63,8 @@ export class Accounts {
   }
 
   register(name = '', code = '') {
-    if (code) this.app.entrance.code = { kind: 'invite', code, room: '' };
-    const given = this.app.entrance.code;
+    if (code) store.code = { kind: 'invite', code, room: '' };
+    const given = store.code;
     const kind = given?.kind ?? 'register', title = accountWords[`${kind}Title`];
     if (this.#refusal) return this.dialog.open('register', title, el('p', { className: 'note', textContent: this.#refusal }));
     const needsCode = !given && store.registration !== 'open';
@@ -80,7 +80,7 @@ export class Accounts {
       done: async ({ code: typed, ...rest }) => {
         const shown = given?.code ?? typed;
         const { rooms } = await this.app.session.ask({ type: 'register', ...rest, ...(shown ? { code: shown } : {}) });
-        this.app.entrance.code = null;
+        store.code = null;
         this.app.session.rooms.showNew(rooms);
         this.#loggedIn();
       },
@@ -89,7 +89,7 @@ export class Accounts {
 
   /** Into the room of an invitation, without an account. */
   #comeIn({ room, code }) {
-    this.app.entrance.code = null;
+    store.code = null;
     this.dialog.close();
     this.app.router.enter(room, code);
   }
@@ -102,8 +102,8 @@ export class Accounts {
   /** So that a reload and other tabs are known. */
   async #remember() {
     try {
-      await this.app.session.identity.remember(browserLabel());
-      this.app.entrance.tellTabs();
+      await this.app.session.account.remember(browserLabel());
+      this.app.parts.entrance.tellTabs();
     } catch {
       notify(accountWords.notRemembered, true);
     }

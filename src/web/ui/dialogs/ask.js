@@ -46,14 +46,14 @@ export class Ask {
   name() {
     const max = store.limits.name_chars || 32;
     // A grapheme may take many code units: the server counts, this only stops a pasted novel.
-    this.#ask({ title: t.nameLabel, note: t.nameNote(max), value: store.name, max: max * 8 }, async (name) => (name ? this.app.session.identity.rename(name) : null));
+    this.#ask({ title: t.nameLabel, note: t.nameNote(max), value: store.name, max: max * 8 }, async (name) => (name ? this.app.session.account.rename(name) : null));
   }
 
   /** Somebody who has not been here before. */
   welcome() {
     if (document.querySelector('dialog[open]')) return;
     const max = store.limits.name_chars || 32;
-    this.#ask({ title: t.welcome, note: t.welcomeNote(max), value: '', max: max * 8 }, async (name) => (name ? this.app.session.identity.rename(name) : null));
+    this.#ask({ title: t.welcome, note: t.welcomeNote(max), value: '', max: max * 8 }, async (name) => (name ? this.app.session.account.rename(name) : null));
     $('#ask').addEventListener('close', () => this.#offerLink(), { once: true });
   }
 

@@ -12,8 +12,8 @@ export class CommandList {
   #isMoved = false; // by the arrows
   #isShut = false; // by Escape, until something else is written
 
-  /** @param {import('../app.js').App} app */
-  constructor(app) { this.app = app; }
+  /** @param {import('../../commands/table.js').Commands} commands */
+  constructor(commands) { this.commands = commands; }
 
   listen() {
     const composer = $('#composer'), list = $('#commands');
@@ -31,6 +31,7 @@ export class CommandList {
       const at = [...list.children].indexOf(event.target.closest('li'));
       if (at >= 0) this.#take(at);
     });
+    if (document.activeElement === composer) this.#written(false);
   }
 
   /** An input method that composes has the keys for itself. */
@@ -39,7 +40,7 @@ export class CommandList {
     this.#isShut &&= typed !== undefined;
     this.#isMoved = false;
     if (typed === undefined || isComposing || this.#isShut) return this.#show([]);
-    const found = commandsLike(typed, this.app.commands.list());
+    const found = commandsLike(typed, this.commands.list());
     // Once the name is written, what it takes is told until that is written.
     if (blank) this.#show(found.filter(({ name, usage }) => name === typed.toLowerCase() && usage !== `/${name}`));
     else this.#show(found, 0);

@@ -3,17 +3,16 @@
 import { completionsOf } from '../../core/complete.js';
 import { alphabet } from '../../words/language.js';
 import { current, isMe, rooms } from '../../core/store.js';
+import { $ } from '../dom.js';
 
 export class Completion {
-  #box;
   #commands;
   #running = null; // { from, list, at, end, text }: what was put in last
 
   /** `commands`: gives the names of those that can be typed. */
-  constructor(box, commands) {
-    this.#box = box;
-    this.#commands = commands;
-  }
+  constructor(commands) { this.#commands = commands; }
+
+  get #box() { return $('#composer'); }
 
   /** Returns whether there was something to complete; otherwise Tab goes on to what comes next. */
   step(by) {

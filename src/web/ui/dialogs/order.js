@@ -5,7 +5,7 @@ import { addressOf } from '../../core/conversation.js';
 import { deleted } from '../../core/events.js';
 import { fold } from '../../core/names.js';
 import { keepsOrder } from '../../core/rights.js';
-import { changed, isMe, knows, notify, store } from '../../core/store.js';
+import { changed, isMe, notify, store } from '../../core/store.js';
 import { dateWords } from '../../core/time.js';
 import { errorWords, peopleWords, t } from '../../words/index.js';
 import { $, el } from '../dom.js';
@@ -34,17 +34,17 @@ export class Order {
       entry.id !== undefined && [t.copyLink, '', () => this.#copyLink(conv, entry)],
       conv.reading && [peopleWords.markUnread, '', () => {
         this.#dialog.close();
-        this.app.session.reading.markUnread(conv, entry.id);
+        this.app.parts.marking.markUnread(conv, entry.id);
       }],
-      knows('delete') && entry.id !== undefined && !entry.isDeleted && (entry.own || isModerator) && [peopleWords.deleteMessage, peopleWords.deleteMessageNote, () => this.deletion(conv, entry), 'danger'],
-      knows('report') && conv.kind === 'room' && !entry.own && !entry.isDeleted && [peopleWords.report, peopleWords.reportNote, () => this.report(conv, entry)],
+      entry.id !== undefined && !entry.isDeleted && (entry.own || isModerator) && [peopleWords.deleteMessage, peopleWords.deleteMessageNote, () => this.deletion(conv, entry), 'danger'],
+      conv.kind === 'room' && !entry.own && !entry.isDeleted && [peopleWords.report, peopleWords.reportNote, () => this.report(conv, entry)],
       ...(entry.own ? [] : this.#aboutPerson(conv, entry.name)),
     ];
     this.#dialog.menu('message', entry.name, `${dateWords(entry.time)} · ${this.#quote(entry)}`, entries.filter(Boolean));
   }
 
   async #copyLink(conv, entry) {
-    const link = this.app.router.linkTo(conv, entry.id);
+    const link = this.app.parts.address.linkTo(conv, entry.id);
     try {
       await navigator.clipboard.writeText(link);
     } catch {
@@ -81,11 +81,11 @@ export class Order {
       isRoom && [peopleWords.message, '', () => this.#then(() => this.app.router.message(name))],
       isOwner && isAccount && (role === 'moderator' ? [peopleWords.makeMember, '', () => this.#role(conv, name, 'member')] : role !== 'owner' && [peopleWords.makeModerator, '', () => this.#role(conv, name, 'moderator')]),
       isOwner && isAccount && role !== 'owner' && [peopleWords.handOver, peopleWords.handOverNote, () => this.#handOver(conv, name, back)],
-      knows('ignore') && (isIgnored ? [peopleWords.unignore, '', () => this.#then(() => this.unignore(name))] : [peopleWords.ignore, peopleWords.ignoreNote, () => this.#then(() => this.ignore(name))]),
-      isModerator && knows('mute') && [peopleWords.mute, peopleWords.muteNote, () => this.mute(conv, name, '', '', back)],
-      isModerator && knows('unmute') && [peopleWords.unmute, '', () => this.#then(() => this.unmute(conv, name))],
-      isModerator && knows('kick') && [peopleWords.remove(conv.name), peopleWords.removeNote, () => this.remove(conv, name, '', '', back), 'danger'],
-      isAdmin && knows('ban') && [peopleWords.ban, peopleWords.banNote, () => this.ban(name, '', '', back), 'danger'],
+      isIgnored ? [peopleWords.unignore, '', () => this.#then(() => this.unignore(name))] : [peopleWords.ignore, peopleWords.ignoreNote, () => this.#then(() => this.ignore(name))],
+      isModerator && [peopleWords.mute, peopleWords.muteNote, () => this.mute(conv, name, '', '', back)],
+      isModerator && [peopleWords.unmute, '', () => this.#then(() => this.unmute(conv, name))],
+      isModerator && [peopleWords.remove(conv.name), peopleWords.removeNote, () => this.remove(conv, name, '', '', back), 'danger'],
+      isAdmin && [peopleWords.ban, peopleWords.banNote, () => this.ban(name, '', '', back), 'danger'],
     ].filter(Boolean);
   }
 

@@ -4,7 +4,7 @@
 import { bareRoom, fold } from '../../core/names.js';
 import { isFavourite, setFavourite } from '../../core/order.js';
 import { keepsOrder } from '../../core/rights.js';
-import { changed, notify, store } from '../../core/store.js';
+import { changed, notify, roomOf, store } from '../../core/store.js';
 import { isolate, isText } from '../../core/text.js';
 import { accountWords, errorWords, peopleWords } from '../../words/index.js';
 import { $, el, setText } from '../dom.js';
@@ -22,8 +22,14 @@ export class RoomDialogs {
 
   // -- what the rest of the page tells
 
-  /** Somebody asks to be let in. */
-  asked(conv, name) {
+  /** Somebody asks to be let in. The answer to one's own asking comes without a name. */
+  asked(frame) {
+    const conv = roomOf(frame), { name, room } = frame;
+    if (!isText(room)) return;
+    if (!isText(name)) return notify(peopleWords.asked(room));
+    if (!conv) return;
+    conv.asking.set(fold(name), name);
+    changed();
     notify(peopleWords.asks(isolate(name), conv.name), false, [
       [peopleWords.accept, () => this.admit(conv, name)],
       [peopleWords.refuse, () => this.refuse(conv, name)],
@@ -111,7 +117,7 @@ export class RoomDialogs {
   levels(conv) {
     const entries = Object.entries(peopleWords.levels).map(([level, label]) => [label, level === conv.reading?.level ? '✓' : '', () => {
       this.#dialog.close();
-      this.app.session.reading.setLevel(conv, level);
+      this.app.parts.marking.setLevel(conv, level);
     }]);
     this.#dialog.menu('levels', peopleWords.notifications, conv.name, entries, () => this.menu(conv));
   }

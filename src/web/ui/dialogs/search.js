@@ -4,7 +4,8 @@ import { isMessage } from '../../core/entries.js';
 import { isId, isolate, isText } from '../../core/text.js';
 import { dateWords } from '../../core/time.js';
 import { errorWords, t } from '../../words/index.js';
-import { $, closeDialog, el, reconcile, setHidden, setText } from '../dom.js';
+import { $, el, reconcile, setHidden, setText } from '../dom.js';
+import { closeDialog } from './views.js';
 
 export class Search {
   #found = { hits: [], next: undefined, state: '', text: '', asked: 0 }; // what was searched for last
@@ -13,7 +14,6 @@ export class Search {
   constructor(app) { this.app = app; }
 
   listen() {
-    $('#open-search').addEventListener('click', () => this.open(''));
     $('#search form').addEventListener('submit', (event) => {
       event.preventDefault();
       this.#search($('#search-text').value.trim());

@@ -17,7 +17,7 @@ export class SettingsDialog {
   }
 
   open() {
-    const { telling, settings } = store, shows = telling.shows && canNotify() && Notification.permission === 'granted';
+    const telling = { ...store.telling }, settings = { ...store.settings }, shows = telling.shows && canNotify() && Notification.permission === 'granted';
     const choice = (key, value = settings[key]) => ({ key, label: settingsWords[key], choices: settingsWords.choices[key], value, required: false });
     const check = (key, checked) => ({ key, label: settingsWords[key], type: 'checkbox', checked });
     this.#dialog.openForm('settings', settingsWords.title, {
@@ -30,10 +30,12 @@ export class SettingsDialog {
       ],
       submit: settingsWords.save,
       done: async ({ shows: tells, sounds, language, ...rest }) => {
-        store.settings = { ...settings, ...rest };
+        // What stays as it was may have been changed in another tab meanwhile.
+        const changed = Object.entries(rest).filter(([key, value]) => value !== settings[key]);
+        store.settings = { ...store.settings, ...Object.fromEntries(changed) };
         saveMemory();
         this.app.settings.apply();
-        await this.app.telling.choose({ shows: tells, sounds });
+        await this.app.parts.telling.choose({ ...(tells !== shows && { shows: tells }), ...(sounds !== telling.sounds && { sounds }) });
         if (chooseLanguage(language)) location.reload();
         else this.#dialog.close();
       },

@@ -2,10 +2,11 @@
 
 import { beginning, find, highlighted, personOf, step } from '../../core/finder.js';
 import { bareRoom, roomKey } from '../../core/names.js';
-import { isMe, knows, rooms, store } from '../../core/store.js';
+import { isMe, rooms, store } from '../../core/store.js';
 import { isId, isText } from '../../core/text.js';
 import { accountWords, errorWords, peopleWords, t } from '../../words/index.js';
-import { $, closeDialog, drawAvatar, drawMark, el, reconcile, setHidden, setText } from '../dom.js';
+import { $, drawAvatar, drawMark, el, reconcile, setHidden, setText } from '../dom.js';
+import { closeDialog } from './views.js';
 
 const FOUND_MAX = 200;
 const ENOUGH = 8; // that fit; for fewer the server is asked for more
@@ -79,7 +80,7 @@ export class Switcher {
   #pick({ kind, name, isNew = false }) {
     closeDialog('#browse');
     if (kind === 'direct') this.app.router.message(name);
-    else if (isNew && store.role && knows('room')) this.app.roomDialogs.create(bareRoom(name));
+    else if (isNew && store.role) this.app.parts.roomDialogs.create(bareRoom(name));
     else this.app.router.enter(name);
   }
 
@@ -98,7 +99,7 @@ export class Switcher {
   /** To somebody who is in no room of this page, if there is anybody of that name. */
   async #address(name) {
     if (!name || isMe(name)) return;
-    const typed = this.#typed, isSomebody = await this.app.session.lists.isSomebody(name);
+    const typed = this.#typed, isSomebody = await this.app.parts.finding.isSomebody(name);
     if (!$('#browse').open || typed !== this.#typed) return;
     if (isSomebody) return this.#pick({ kind: 'direct', name });
     this.#hint = t.nobody(name);
@@ -115,7 +116,7 @@ export class Switcher {
     const isEnough = () => find(typed, list.rooms).length >= (this.#waits ? 1 : ENOUGH);
     if (bareRoom(typed) && this.#hasMore && !list.asked.has(typed)) {
       list.asked.add(typed);
-      const room = await this.app.session.lists.findRoom(typed);
+      const room = await this.app.parts.finding.findRoom(typed);
       if (room) this.#add(list, [room]);
       if (isStill()) this.#draw();
     }
@@ -142,7 +143,7 @@ export class Switcher {
 
   async #loadPage(list) {
     try {
-      const frame = await this.app.session.lists.rooms(list.next);
+      const frame = await this.app.parts.finding.rooms(list.next);
       this.#add(list, Array.isArray(frame.rooms) ? frame.rooms.filter((room) => room && isText(room.room)) : []);
       list.next = frame.next ?? undefined;
       list.state = list.rooms.length ? '' : t.noRooms;

@@ -4,7 +4,7 @@
 import { notify } from '../../core/store.js';
 import { isText } from '../../core/text.js';
 import { accountWords } from '../../words/index.js';
-import { el, iconOf, setText } from '../dom.js';
+import { $, el, iconOf, setText } from '../dom.js';
 import { pictureOf } from './qr.js';
 
 const COPIED_MS = 2000;
@@ -33,6 +33,24 @@ export async function copyText(value) {
 
 /** Where an invitation leads. */
 export const linkOf = ({ link, code }) => (isText(link) ? link : `${new URL('.', location.href)}#invite=${code}`);
+
+/** What gets the focus back by that was out of reach until now, and Chromium would put no text into it: it gets it again later. */
+export function closeDialog(selector) {
+  $(selector).close();
+  /** @type {any} */ (document.activeElement)?.blur();
+}
+
+/** A click beside a dialog closes it. */
+export function listenDialogs() {
+  for (const dialog of document.querySelectorAll('dialog')) {
+    let pressed = null; // a text that is selected to beyond the edge is no click beside the dialog
+    dialog.addEventListener('pointerdown', (event) => { pressed = event.target; });
+    dialog.addEventListener('click', (event) => {
+      const at = /** @type {Element} */ (event.target);
+      if ((at === dialog && pressed === dialog) || at.closest('[data-close]')) dialog.close();
+    });
+  }
+}
 
 let lastId = 0;
 
@@ -166,7 +184,7 @@ export class Views {
   #field({ key, label, type = 'text', note = '', value = '', choices, suggest, isHidden = false, className = '', ...attributes }, inputs) {
     const id = `${this.#node.id}-${key}-${++lastId}`;
     const input = choices
-      ? el('select', { id }, ...Object.entries(choices).map(([option, name]) => el('option', { value: option, textContent: name })))
+      ? el('select', { id }, ...(Array.isArray(choices) ? choices : Object.entries(choices)).map(([option, name]) => el('option', { value: option, textContent: name })))
       : el('input', { id, type, className, spellcheck: false, autocapitalize: 'none' });
     Object.assign(input, { name: key, value, required: true, ...attributes });
     if (isHidden) Object.assign(input, { hidden: true, readOnly: true });

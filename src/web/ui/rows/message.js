@@ -2,16 +2,14 @@
 
 import { LANGUAGE } from '../../words/language.js';
 import { blocksOf } from '../../core/blocks.js';
-import { countCharacters, divide, shownOf } from '../../core/text.js';
+import { countCharacters, shownOf } from '../../core/text.js';
 import { clockWords, fullWords } from '../../core/time.js';
 import { peopleWords, t } from '../../words/index.js';
 import { drawAvatar, drawHue, el } from '../dom.js';
 import { nodesOf } from './text.js';
 
-const UNFOLD_UNITS = 8000; // shown at a time, so that the page answers in between
-
 /** Of a row: { text, blocks, end: of what is shown of it }. */
-const folded = new WeakMap();
+export const folded = new WeakMap();
 /** Of a row: { name, time, text }, as they were drawn last. */
 const contents = new WeakMap();
 
@@ -49,16 +47,6 @@ function fill(node, text) {
   button.dataset.action = 'unfold';
   node.append(button);
   folded.set(node, { text, blocks, end });
-}
-
-/** Shows the rest of a message, a part at a time; `grown` hears of each. */
-export function unfold(node, grown) {
-  const { text, blocks, end } = folded.get(node), next = divide(text, end + UNFOLD_UNITS);
-  node.querySelector('.unfold')?.remove();
-  node.querySelector('.text').append(el('div', { className: 'piece' }, ...nodesOf(text, blocks, end, next)));
-  folded.set(node, { text, blocks, end: next });
-  if (next < text.length) setTimeout(() => node.isConnected && unfold(node, grown), 16);
-  grown();
 }
 
 export function updateMessage(node, row, { isMarked, hasMenu, isOnline }) {

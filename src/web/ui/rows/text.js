@@ -4,10 +4,8 @@ import { tokens, codeTokens } from '../../core/tokens.js';
 import { t } from '../../words/index.js';
 import { el } from '../dom.js';
 
-const COPIED_MS = 2000;
-
 /** What a button copies. */
-const copies = new WeakMap();
+export const copies = new WeakMap();
 
 function nodeOf({ text, address, style }) {
   if (style === 'sign') return [];
@@ -59,16 +57,4 @@ export function nodesOf(text, blocks, from, to) {
     }
   }
   return nodes;
-}
-
-/** Copies the code that a button belongs to. */
-export async function copyCode(button) {
-  try {
-    await navigator.clipboard.writeText(copies.get(button));
-  } catch {
-    getSelection()?.selectAllChildren(button.nextSibling);
-    document.execCommand('copy'); // where the page did not come by https, there is no clipboard
-  }
-  button.textContent = t.copied;
-  setTimeout(() => { button.textContent = t.copyCode; }, COPIED_MS);
 }

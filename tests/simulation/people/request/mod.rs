@@ -571,6 +571,7 @@ impl Request {
             Request::MakeToken
             | Request::MakeCookie
             | Request::Bot { .. }
+            | Request::Room(RoomRequest::Hook { .. })
             | Request::Reset { .. }
             | Request::Invite { .. } => true,
             _ => false,

@@ -49,6 +49,14 @@ pub enum RoomRequest {
         room: Option<String>,
         name: String,
     },
+    Hook {
+        room: Option<String>,
+        name: String,
+    },
+    EndHook {
+        room: Option<String>,
+        name: String,
+    },
     Kick {
         room: Option<String>,
         name: String,
@@ -84,6 +92,12 @@ impl RoomRequest {
             RoomRequest::Refuse { room, name } => {
                 json!({ "type": "refuse", "room": room, "name": name })
             }
+            RoomRequest::Hook { room, name } => {
+                json!({ "type": "hook", "room": room, "name": name })
+            }
+            RoomRequest::EndHook { room, name } => {
+                json!({ "type": "end_hook", "room": room, "name": name })
+            }
             RoomRequest::Kick { room, name, minutes, reason } => json!({
                 "type": "kick", "room": room, "name": name, "minutes": minutes, "reason": reason
             }),
@@ -107,6 +121,10 @@ impl RoomRequest {
             RoomRequest::Admit { room: None, name } => format!("/invite {name}"),
             RoomRequest::Admit { room, name } => format!("/accept {name} {}", room_of(room)),
             RoomRequest::Refuse { room, name } => format!("/refuse {name} {}", room_of(room)),
+            RoomRequest::Hook { room, name } => format!("/hook {} {name}", room_of(room)),
+            RoomRequest::EndHook { room, name } => {
+                format!("/hooks {} end {name}", room_of(room))
+            }
             RoomRequest::Kick { name, minutes, reason, .. } => {
                 let minutes = minutes.map_or(String::new(), |minutes| format!(" {minutes}"));
                 let reason = reason.as_ref().map_or(String::new(), |reason| format!(" {reason}"));
@@ -131,6 +149,8 @@ impl RoomRequest {
             "keep" => RoomRequest::Keep { room },
             "admit" => RoomRequest::Admit { room, name: named() },
             "refuse" => RoomRequest::Refuse { room, name: named() },
+            "hook" => RoomRequest::Hook { room, name: named() },
+            "end_hook" => RoomRequest::EndHook { room, name: named() },
             "kick" => RoomRequest::Kick {
                 room,
                 name: named(),
@@ -177,6 +197,14 @@ impl RoomRequest {
                 RoomRequest::Admit { room: word(2), name: named() }
             }
             "refuse" => RoomRequest::Refuse { room: word(2), name: named() },
+            "hook" => match word(2) {
+                None => RoomRequest::Hook { room: None, name: named() },
+                Some(name) => RoomRequest::Hook { room: word(1), name },
+            },
+            "hooks" => {
+                let room = word(1).filter(|word| word.starts_with('#'));
+                RoomRequest::EndHook { room, name: words.last()?.clone() }
+            }
             "kick" => {
                 let minutes = word(2).and_then(|minutes| minutes.parse().ok());
                 let rest = &words[words.len().min(2 + usize::from(minutes.is_some()))..];

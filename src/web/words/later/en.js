@@ -1,6 +1,28 @@
 // What the dialogs say besides, in English.
 
 export const page = {
+  commands: {},
+  copied: 'Copied',
+  save: 'Save', searchHint: 'Words, in:#room, from:name, before:2026-11-01', foundGone: 'That message is no longer kept.', tellYes: 'Yes, show them',
+  tellOffer: 'Something was said to you while you were elsewhere. Shall notifications tell you of it?',
+  tellDenied: 'Your browser forbids this page to show notifications. Its settings can change that.',
+  tellCannot: 'This browser shows notifications only of pages that come by https.', topicIs: (room, topic) => `Topic of ${room}: ${topic}`,
+  topicNone: (room) => `${room} has no topic.`, allRooms: 'Rooms and people', browseHint: 'Find a room or a person',
+  unreadBelow: (n) => `${n} more unread`,
+  unknownCommand: (c) => `There is no command ${c}. /help shows them all; to say a line that begins with /, write //.`,
+  terminalOnly: (c) => `${c} works in a terminal only.`, usage: (u) => `Write it like this: ${u}`,
+  notIn: (room) => (room ? `You are not in ${room}.` : 'You are in no room.'),
+  pasteAsks: (n) => `What you paste has ${n} lines. It is one message when you send it.`, paste: 'Paste', pasteCode: 'Paste as code',
+  refusals: {
+    full: 'The server is full. The next tries are made by themselves, and what you send now goes out then.',
+    crowded: 'The server takes no more connections from your address: too many are open. The next tries are made by themselves.',
+    stopping: 'The server is stopping. The next tries are made by themselves, and what you send now goes out then.',
+    origin: (origin) => `The server lets in no page from ${origin}. Its operator can change that: --allow-origin ${origin}`,
+    banned: 'Your address is banned from this server.',
+    mode: 'The server runs in another mode, echo or broadcast, which has no chat for this page. It is tried again now and then.',
+    socket: 'The server answers, but no WebSocket gets through to it. Something in between, such as a proxy, may hold it up.',
+  },
+  errors: {},
   welcome: 'Welcome! What is your name?', welcomeNote: (n) => `Others see it beside what you say. Up to ${n} characters; you can change it at any time.`,
   linkOffer: (link) => `Others come in by this link: ${link}`, copyLink: 'Copy link', linkCopied: 'The link is copied.',
   searching: 'Searching…', nothingFound: 'Nothing was found.',
@@ -13,6 +35,7 @@ export const page = {
   noRooms: 'No rooms yet. Name the first one above.',
   noMatch: (room) => `No room fits. “Create ${room}” makes one.`,
   nobody: (name) => `Nobody here is called ${name}.`,
+  keyboard: 'Keys',
   keys: {
     commands: 'list the commands: ↑ ↓ choose one, Enter or Tab takes it',
     send: 'send', newLine: 'new line', recall: 'in an empty box: what you said before', complete: 'complete a name, a room, a command or :smile:',
@@ -22,6 +45,14 @@ export const page = {
 };
 
 export const accounts = {
+  spent: (name) => `You are logged in as ${name} already. To use this link, log out first.`,
+  errors: {
+    login_failed: 'The name or the password is wrong.', login_required: 'That takes an account here. Log in first.',
+    too_many_attempts: 'That was tried too often. Wait a minute, and try again.',
+    code_refused: 'This code is not known, or has been used, or is over.', code_required: 'An account takes an invitation here.',
+    busy: 'Many people log in at this moment. Try again in a second.',
+    session_ended: 'You are not logged in here any more.',
+  },
   menu: (name) => `Account of ${name}`,
   close: 'Close', back: 'Back', name: 'Name', password: 'Password', newPassword: 'New password', oldPassword: 'Password until now',
   show: 'Show', hide: 'Hide', passwordNote: 'At least 8 characters.',
@@ -65,7 +96,7 @@ export const settings = {
   choices: {
     theme: { '': 'As in the system', light: 'Light', dark: 'Dark' },
     density: { '': 'Comfortable', compact: 'Compact' },
-    hours: { '': 'As in the browser', 12: '4:05 PM', 24: '16:05' },
+    hours: [['', 'As in the browser'], ['12', '4:05 PM'], ['24', '16:05']],
     enter: { send: 'Enter', line: 'Ctrl + Enter' },
   },
   comings: 'Show who joins and leaves', sounds: 'Make a sound', shows: 'Show notifications',
@@ -73,6 +104,30 @@ export const settings = {
 };
 
 export const people = {
+  isAway: (name, why) => (why ? `${name} is away: ${why}` : `${name} is away.`),
+  youAway: (is, why) => (is ? `You are away now, until you say /back${why ? `: ${why}` : '.'}` : 'You are here again.'),
+  whois: {
+    all: (name, what) => `${name} ${what}`, bot: 'is a bot', account: 'has an account', guest: 'is a guest', since: (when) => `here since ${when}`,
+    rooms: (list) => `in ${list}`, away: (why) => (why ? `away: ${why}` : 'away'), clock: (at) => `where it is ${at}`,
+  },
+  asked: (room) => `Its moderators are asked whether you may enter ${room}.`,
+  notNow: 'Not now', accept: 'Let in', refuse: 'Refuse', acceptName: (name) => `Let ${name} in`, refuseName: (name) => `Refuse ${name}`,
+  made: (by, what) => `${by} ${what}`,
+  changes: {
+    entry: { all: 'opened the room to everybody', accounts: 'opened the room to people with an account', ask: 'made the room one that one asks to enter', invited: 'made the room private' },
+    listed: { true: 'put the room on the list', false: 'took the room off the list' },
+    newcomers_see: { all: 'lets newcomers see what was said before', now: 'lets newcomers see only what is said from then on' },
+    posting: { all: 'lets all members write', moderators: 'lets only moderators write' },
+    invites: { members: 'lets all members invite', moderators: 'lets only moderators invite' },
+    archived: { true: 'archived the room', false: 'took the room out of the archive' },
+    kept: { true: 'keeps the room', false: 'changed the room' },
+  },
+  renamed: (by, from, to) => `${by} renamed ${from} to ${to}`, changed: (by) => `${by} changed the room`,
+  levels: { all: 'Everything', mentions: 'Mentions of you', none: 'Nothing', hidden: 'Nothing, and hide it in the list' },
+  levelDone: (room, level) => `${room}: ${level}.`, allRead: 'Nothing is unread.', unreadIn: (list) => `Unread: ${list}.`,
+  roleNames: { owner: 'its owner', moderator: 'a moderator', member: 'a member' }, roleGiven: (by, name, role) => `${by} made ${name} ${role}`,
+  muted: (by, name, why) => `${by} muted ${name}${why ? `: ${why}` : ''}`, unmuted: (by, name) => `${by} lets ${name} talk again`,
+  errors: { moderators_only: 'Only moderators may write in that room.', room_archived: 'That room is archived.' }, commands: {},
   star: 'Make it a favourite', starNote: 'It stands above the other rooms', unstar: 'No favourite any more',
   leaveTitle: (room) => `Leave ${room}?`, leaveNote: 'You hear nothing more of it, and can come back.', leaveLast: 'You are the last one here: the room goes with you.',
   // rooms

@@ -1,6 +1,36 @@
 // What the dialogs say besides, in Japanese.
 
 export const page = {
+  commands: { nick: '名前を変える', join: 'ルームに入る・作る', leave: 'ルームを出る', msg: '一人にだけ送る', me: '動作を伝える',
+    topic: 'トピックの表示と設定', search: '過去のメッセージを検索', who: 'メンバーを見る', rooms: 'すべてのルーム', help: 'この説明', '/': '/ で始まる文を送る',
+    login: 'ログイン', register: '招待コードでアカウントを作る', logout: 'ログアウト', account: 'アカウントのメニュー', password: 'パスワードを変更',
+    sessions: 'ログイン中の場所', token: 'プログラム用のトークン', invite: '人を招待', invitations: '有効な招待', confirm: 'ターミナルをログインさせる',
+    reset: 'パスワードの再設定', role: '役割を決める', 'delete-account': 'アカウントを削除' },
+  copied: 'コピーしました',
+  save: '保存', searchHint: '言葉、in:#ルーム、from:名前、before:2026-11-01', foundGone: 'そのメッセージは保存期間を過ぎました。', tellYes: '表示する',
+  tellOffer: '離れているあいだに、あなた宛てのメッセージがありました。次から通知で知らせますか？', tellDenied: 'ブラウザーがこのページの通知を許可していません。ブラウザーの設定で変えられます。',
+  tellCannot: 'このブラウザーが通知を表示するのは、https で開いたページだけです。', topicIs: (room, topic) => `${room} のトピック：${topic}`, topicNone: (room) => `${room} にトピックはありません。`,
+  allRooms: 'ルームと人', browseHint: 'ルームや人を探す', unreadBelow: (n) => `下に未読 ${n} 件`,
+  unknownCommand: (c) => `${c} というコマンドはありません。一覧は /help、/ で始まる文を送るには // と入力します。`, terminalOnly: (c) => `${c} はターミナルでだけ使えます。`, usage: (u) => `書き方：${u}`,
+  notIn: (room) => (room ? `${room} に参加していません。` : 'ルームに参加していません。'), pasteAsks: (n) => `貼り付ける内容は ${n} 行あります。送信すると 1 件のメッセージになります。`, paste: '貼り付け',
+  pasteCode: 'コードとして貼り付け',
+  refusals: {
+    full: 'サーバーが満員です。自動で再接続し、送信したメッセージはその後に届けます。',
+    crowded: 'お使いのアドレスからの接続が多すぎるため、サーバーが受け付けていません。自動で再接続します。',
+    stopping: 'サーバーが停止しようとしています。自動で再接続し、送信したメッセージはその後に届けます。',
+    origin: (origin) => `サーバーが ${origin} のページからの接続を許可していません。サーバーの管理者に伝えてください：--allow-origin ${origin}`,
+    banned: 'お使いのアドレスは、このサーバーから締め出されています。',
+    mode: 'サーバーがチャット以外のモード（echo または broadcast）で動いているため、このページは使えません。ときどき再接続を試します。',
+    socket: 'サーバーは応答していますが、WebSocket でつながりません。途中のプロキシなどが妨げている可能性があります。',
+  },
+  errors: {
+    name_taken: 'その名前は使われています。', name_refused: 'その名前は使えません。', room_refused: 'そのルーム名は使えません。',
+    no_such_room: 'そのルームはありません。', not_in_room: 'そのルームに参加していません。', no_such_name: 'その名前の人はいません。',
+    no_room: 'ルームに参加していません。', too_many_rooms: '参加できるルームの数を超えました。', text_empty: 'メッセージが空です。',
+    text_refused: 'そのメッセージは送れません。', server_full: 'サーバーが満員です。',
+    search_refused: '検索する言葉が正しくありません。', search_slow: '時間がかかりすぎました。言葉を増やしてください。', search_unavailable: '今は検索できません。',
+    not_said: 'ルームを出たため送られませんでした。', busy: '相手がまだ前のメッセージを受け取っていません。あとでもう一度お試しください。',
+  },
   welcome: 'ようこそ！お名前は？', welcomeNote: (n) => `発言の横に表示されます。${n} 文字まで。あとで変えられます。`,
   linkOffer: (link) => `このリンクで誰かを誘えます：${link}`, copyLink: 'リンクをコピー', linkCopied: 'リンクをコピーしました。',
   searching: '検索中…', nothingFound: '見つかりませんでした。',
@@ -13,6 +43,7 @@ export const page = {
   noRooms: 'まだルームがありません。上に名前を入力して作りましょう。',
   noMatch: (room) => `該当するルームがありません。「${room} を作成」で作れます。`,
   nobody: (name) => `${name} という名前の人はいません。`,
+  keyboard: 'キー操作',
   keys: {
     commands: 'コマンドの一覧：↑ ↓ で選び、Enter か Tab で決める',
     send: '送信', newLine: '改行', recall: '空の入力欄で：前に送ったもの', complete: '名前・ルーム・コマンド・:smile: の補完',
@@ -22,6 +53,17 @@ export const page = {
 };
 
 export const accounts = {
+  spent: (name) => `すでに ${name} としてログインしています。このリンクを使うには、先にログアウトしてください。`,
+  errors: {
+    login_failed: '名前かパスワードが違います。', login_required: 'アカウントが必要です。ログインしてください。',
+    too_many_attempts: '試行回数が多すぎます。1 分ほど待ってからお試しください。',
+    code_refused: 'このコードは無効か、使用済みか、期限切れです。', code_required: 'アカウントを作るには招待が必要です。',
+    password_refused: 'このパスワードは使えません。8 文字以上で、名前と違うものにしてください。',
+    not_private: 'この接続ではパスワードを受け付けません。', not_allowed: '許可されていません。オーナーは 1 人以上必要です。',
+    busy: 'ログインが混み合っています。少し待ってからお試しください。', session_ended: 'ログインは終了しています。',
+    logged_in: 'すでにログインしています。', no_account: 'その人はゲストなので、役割を持てません。', too_many: '数が多すぎます。先にどれかを終了してください。',
+    no_such_session: 'そのセッションはもうありません。', no_such_invitation: 'その招待はもうありません。', no_accounts: 'このサーバーにアカウントはありません。',
+  },
   menu: (name) => `${name} のアカウント`,
   close: '閉じる', back: '戻る', name: '名前', password: 'パスワード', newPassword: '新しいパスワード', oldPassword: '今のパスワード',
   show: '表示', hide: '隠す', passwordNote: '8 文字以上。',
@@ -65,7 +107,7 @@ export const settings = {
   choices: {
     theme: { '': 'システムに合わせる', light: 'ライト', dark: 'ダーク' },
     density: { '': 'ゆったり', compact: 'コンパクト' },
-    hours: { '': 'ブラウザーに合わせる', 12: '午後 4:05', 24: '16:05' },
+    hours: [['', 'ブラウザーに合わせる'], ['12', '午後 4:05'], ['24', '16:05']],
     enter: { send: 'Enter', line: 'Ctrl + Enter' },
   },
   comings: '参加と退出を表示する', sounds: '音を鳴らす', shows: '通知を表示する',
@@ -73,6 +115,39 @@ export const settings = {
 };
 
 export const people = {
+  isAway: (name, why) => `${name} さんは離席中です${why ? `：${why}` : '。'}`,
+  youAway: (is, why) => (is ? `離席中にしました。/back で戻ります${why ? `：${why}` : '。'}` : '戻りました。'),
+  whois: {
+    all: (name, what) => `${name} さん：${what}`, bot: 'ボット', account: 'アカウントあり', guest: 'ゲスト', since: (when) => `${when} から接続中`,
+    rooms: (list) => `${list} に参加`, away: (why) => (why ? `離席中（${why}）` : '離席中'), clock: (at) => `現地は ${at}`,
+  },
+  asked: (room) => `${room} に入れるか、モデレーターに申請しました。`,
+  notNow: 'あとで', accept: '許可', refuse: '拒否', acceptName: (name) => `${name} さんを許可`, refuseName: (name) => `${name} さんを拒否`,
+  made: (by, what) => `${by} さんが${what}`,
+  changes: {
+    entry: { all: 'だれでも入れるルームにしました', accounts: 'アカウントのある人が入れるルームにしました', ask: '申請して入るルームにしました', invited: 'ルームを非公開にしました' },
+    listed: { true: 'ルームを一覧に出しました', false: 'ルームを一覧から外しました' },
+    newcomers_see: { all: '新しい人にも過去のメッセージが見えるようにしました', now: '新しい人には参加してからのものだけが見えるようにしました' },
+    posting: { all: '全員が書き込めるようにしました', moderators: 'モデレーターだけが書き込めるようにしました' },
+    invites: { members: '全員が招待できるようにしました', moderators: 'モデレーターだけが招待できるようにしました' },
+    archived: { true: 'ルームをアーカイブしました', false: 'ルームをアーカイブから戻しました' },
+    kept: { true: 'ルームを残すことにしました', false: 'ルームを変更しました' },
+  },
+  renamed: (by, from, to) => `${by} さんが ${from} の名前を ${to} に変えました`, changed: (by) => `${by} さんがルームの設定を変えました`,
+  levels: { all: 'すべて', mentions: '自分へのメンション', none: 'なし', hidden: 'なし（一覧でも隠す）' }, levelDone: (room, level) => `${room}：${level}`, allRead: '未読はありません。',
+  unreadIn: (list) => `未読：${list}`, roleNames: { owner: 'オーナー', moderator: 'モデレーター', member: 'メンバー' },
+  roleGiven: (by, name, role) => `${by} さんが ${name} さんを${role}にしました`, muted: (by, name, why) => `${by} さんが ${name} さんをミュートしました${why ? `：${why}` : ''}`,
+  unmuted: (by, name) => `${by} さんが ${name} さんのミュートを解除しました`,
+  errors: {
+    moderators_only: 'モデレーターだけが書き込めます。', room_archived: 'アーカイブされたルームです。', removed: 'そのルームから外されています。',
+    muted: 'ミュートされているため発言できません。', banned: 'このサーバーから締め出されています。', not_allowed: '許可されていません。',
+  },
+  commands: {
+    room: 'ルームの設定を見る・変える', rename: 'ルームの名前を変える', 'delete-room': 'ルームを削除', keep: 'ルームを残す', accept: '申請した人を許可', refuse: '申請した人を拒否',
+    whois: 'だれかを調べる', away: '離席中にする', back: '離席から戻る',
+    hook: 'プログラムが書き込むアドレスを作る', hooks: 'フックの一覧', kick: 'ルームから外す', mute: '発言を止める', unmute: 'また発言できるようにする', ban: 'サーバーから締め出す', unban: '締め出しを解く', bans: '締め出しの一覧',
+    ignore: '無視する', unignore: '無視をやめる', report: 'メッセージを報告', delete: '自分の最後のメッセージを削除', unread: '未読を見る', level: '通知を決める', conversations: 'ダイレクトメッセージの一覧', history: '過去のメッセージ',
+  },
   star: 'お気に入りに追加', starNote: 'ほかのルームより上に表示されます', unstar: 'お気に入りから外す',
   leaveTitle: (room) => `${room} から退出しますか？`, leaveNote: 'このルームの発言は届かなくなります。いつでも戻れます。', leaveLast: '最後の一人です。退出するとルームもなくなります。',
   newRoom: '新しいルーム', newNote: 'あなたがオーナーになります。', roomName: 'ルーム名', make: 'ルームを作る',

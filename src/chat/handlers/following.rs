@@ -1,0 +1,63 @@
+//! Programs that follow what is said, and say nothing themselves.
+
+use serde_json::json;
+
+use super::Context;
+use crate::chat::Chat;
+use crate::chat::dialect::Dialect;
+use crate::chat::ids::RoomId;
+use crate::chat::name::RoomName;
+use crate::chat::state::accounts::SecretHash;
+use crate::service::Following;
+use crate::wire::http::HttpError;
+use crate::wire::http::events::Wanted;
+use crate::wire::websocket::handshake::Query;
+
+impl Chat {
+    /// Whether who shows this may follow what is said: it is for accounts. What it has asked for in
+    /// its URL is what other programs ask for when they join a room.
+    pub(in crate::chat) fn may_follow(
+        &self,
+        wanted: &Wanted,
+        credential: Option<&str>,
+        unix_ms: u64,
+    ) -> Result<Following, HttpError> {
+        let hash = SecretHash::of(credential.ok_or(HttpError::STREAM_TOKEN)?);
+        let found = self.state.accounts().find_key(hash, unix_ms);
+        let (account, _) = found.ok_or(HttpError::STREAM_TOKEN)?;
+        self.check_banned(account, unix_ms).map_err(|_| HttpError::STREAM_BANNED)?;
+        let mut requests = Vec::new();
+        for (room, since) in &wanted.rooms {
+            let join = match since {
+                None => json!({ "type": "join", "room": room }),
+                Some(since) => {
+                    let epoch = wanted.epoch.as_ref();
+                    json!({ "type": "join", "room": room, "since": since, "epoch": epoch })
+                }
+            };
+            requests.extend(join.to_string().bytes().chain([b'\n']));
+        }
+        let subprotocol = Dialect::Json.subprotocol().ok_or(HttpError::NOT_FOUND)?;
+        Ok(Following { subprotocol, requests })
+    }
+
+    /// A client hears these rooms alone, and each from when it has joined it here.
+    pub(super) fn note_followed(&mut self, cx: &Context<'_>, query: &Query) -> bool {
+        let names = query.all("follow").filter_map(|room| RoomName::parse(room).ok());
+        let keys = names.map(|name| Box::from(name.key())).collect();
+        let is_follower = query.has("follow");
+        if is_follower {
+            self.sessions.follow_only(cx.client, keys);
+        }
+        is_follower
+    }
+
+    /// A client that follows hears a room of its account from here on.
+    pub(super) fn hear_followed(&mut self, cx: &mut Context<'_>, room: RoomId) {
+        let channel = self.channel_for(room, cx.out);
+        let is_new = !cx.out.channels_of(cx.client).any(|other| other == channel);
+        if is_new && self.sessions.follows_some(cx.client) {
+            cx.out.join(channel, cx.client);
+        }
+    }
+}

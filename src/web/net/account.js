@@ -1,0 +1,65 @@
+// What somebody asks for oneself: another name, to be known, to be a guest again. By a cookie a reload and other tabs are known as an
+// account's; scripts cannot see it.
+
+import { dispatch, notify, saveMemory, store } from '../core/store.js';
+import { isText } from '../core/text.js';
+import { accountWords, errorWords, t } from '../words/index.js';
+
+const address = () => new URL('session', location.href);
+
+export class Account {
+  #session;
+
+  /** @param {import('./session.js').Session} session */
+  constructor(session) { this.#session = session; }
+
+  /** Resolves to the error, or to null. */
+  rename(name) {
+    this.#session.identity.cut();
+    return new Promise((resolve) => {
+      const settled = (frame) => {
+        if (!store.role) store.wish = isText(frame.to) ? frame.to : name;
+        saveMemory();
+        resolve(null);
+      };
+      const cut = () => {
+        // Under which name the old connection went on is not known, so its messages cannot be recognised.
+        dispatch({ type: 'nameless' });
+        resolve({ message: t.waitOnline });
+      };
+      if (name === store.name) settled({});
+      else if (!this.#session.request({ type: 'nick', name }, settled, resolve, cut)) cut();
+    });
+  }
+
+  /** By the cookie a reload and other tabs are known: a code that comes over the WebSocket is exchanged for it. */
+  async remember(label) {
+    const { code } = await this.#session.ask({ type: 'cookie', label });
+    const answer = await fetch(address(), { method: 'POST', headers: { Authorization: `Bearer ${code}` }, cache: 'no-store' });
+    if (!answer.ok) throw new Error(`status ${answer.status}`);
+  }
+
+  /** The cookie goes: the next one to open the page is a guest. */
+  forgetCookie() {
+    fetch(address(), { method: 'DELETE', cache: 'no-store' }).catch(() => { /* what it stands for has ended anyway */ });
+  }
+
+  /** This browser showed a cookie that is nobody's. Where this page was an account's, more is told of it. */
+  sessionEnded(error) {
+    if (store.account) return;
+    this.forgetCookie();
+    notify(accountWords.errors[error.code] ?? errorWords(error), true);
+  }
+
+  /** Asks for what makes this page a guest's again. */
+  async quit(frame) {
+    const { identity } = this.#session;
+    identity.isQuitting = true;
+    try {
+      return await this.#session.ask(frame);
+    } catch (error) {
+      identity.isQuitting = false;
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,283 @@
+//! What is said, as a response that does not end, through the real program: `GET /stream`.
+
+mod common;
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use common::{Client, Directory, Server, program};
+
+fn start(directory: &Directory) -> Server {
+    let mut command = program();
+    command.args(["127.0.0.1:0", "--mode", "chat", "--registration", "open"]);
+    command.args(["--rate-limit", "off"]).arg("--data").arg(directory.0.join("data"));
+    Server::launch(command)
+}
+
+/// Reads until a line is told that has this in it.
+#[track_caller]
+fn until(client: &mut Client, wanted: &str) -> String {
+    for _ in 0..50 {
+        let line = String::from_utf8_lossy(&client.line()).trim_end().to_owned();
+        if line.contains(wanted) {
+            return line;
+        }
+    }
+    panic!("{wanted:?} is not told");
+}
+
+fn ask(client: &mut Client, line: &str, wanted: &str) -> String {
+    client.send(format!("{line}\r\n").as_bytes());
+    until(client, wanted)
+}
+
+/// mia, in her room #dev, and the token of her bot.
+fn mia(server: &Server) -> (Client, String) {
+    let mut mia = server.join();
+    ask(&mut mia, "/register mia", "A password for");
+    ask(&mut mia, "password of mia", "You are logged in as mia");
+    ask(&mut mia, "/join #dev", "You are in #dev now");
+    let told = ask(&mut mia, "/bot build", "cst_");
+    let token = told.rsplit_once(' ').expect("a token").1.to_owned();
+    (mia, token)
+}
+
+/// A stream whose head has come.
+struct Stream(Client);
+
+impl Stream {
+    #[track_caller]
+    fn open(server: &Server, token: &str, query: &str, fields: &str) -> Stream {
+        let mut client = server.connect();
+        let request = format!(
+            "GET /stream{query} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n{fields}\r\n"
+        );
+        client.send(request.as_bytes());
+        let head = Stream::head(&mut client);
+        assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+        for field in ["Cache-Control: no-store", "X-Accel-Buffering: no", "Connection: close"] {
+            assert!(head.contains(&format!("\r\n{field}\r\n")), "{head}");
+        }
+        assert!(!head.contains("Content-Length") && !head.contains("Access-Control"), "{head}");
+        Stream(client)
+    }
+
+    fn head(client: &mut Client) -> String {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            head += &String::from_utf8(client.line()).expect("UTF-8");
+        }
+        head
+    }
+
+    /// The next object of this type.
+    #[track_caller]
+    fn next(&mut self, kind: &str) -> Value {
+        for _ in 0..50 {
+            let line = String::from_utf8(self.0.line()).expect("UTF-8");
+            let line = line.strip_prefix("data: ").unwrap_or(&line);
+            if let Ok(object) = serde_json::from_str::<Value>(line)
+                && object["type"] == kind
+            {
+                return object;
+            }
+        }
+        panic!("no {kind} is told");
+    }
+
+    #[track_caller]
+    fn said(&mut self) -> (u64, String) {
+        let said = self.next("said");
+        (said["id"].as_u64().expect("an id"), said["text"].as_str().expect("a text").to_owned())
+    }
+}
+
+#[test]
+fn a_stream_tells_what_is_said_and_goes_on_where_it_was() {
+    let directory = Directory::new("streams");
+    let server = start(&directory);
+    let (mut mia, token) = mia(&server);
+    let mut stream = Stream::open(&server, &token, "?room=dev", "");
+    assert_eq!(stream.next("welcome")["name"], "build");
+    let joined = stream.next("joined");
+    assert_eq!((&joined["room"], &joined["position"]), (&"#dev".into(), &0.into()));
+    until(&mut mia, "build joined #dev");
+    for text in ["one", "two"] {
+        mia.send(format!("{text}\r\n").as_bytes());
+    }
+    assert_eq!(stream.said(), (1, "one".to_owned()));
+    assert_eq!(stream.said(), (2, "two".to_owned()));
+    // It only reads: what it sends is dropped, be it requests or lines.
+    stream.0.send(b"{\"type\":\"say\",\"text\":\"no\"}\nGET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    // Another room of the same account is not heard.
+    ask(&mut mia, "/join #ops", "You are in #ops now");
+    let mut all = Stream::open(&server, &token, "", "");
+    all.next("welcome");
+    let mut ops = Stream::open(&server, &token, "?room=%23ops", "Connection: close\r\n");
+    ops.next("joined");
+    mia.send(b"in ops\r\n/msg #dev three\r\n");
+    assert_eq!(ops.said(), (1, "in ops".to_owned()));
+    assert_eq!(stream.said(), (3, "three".to_owned()));
+    assert_eq!(stream.0.buffered(), 0);
+    // What was missed comes first, once, also over a restart.
+    drop(server);
+    let server = start(&directory);
+    for (since, expected) in [(0, vec![1, 2, 3]), (2, vec![3]), (3, vec![])] {
+        let mut stream = Stream::open(&server, &token, &format!("?room=dev&since={since}"), "");
+        let joined = stream.next("joined");
+        assert_eq!((&joined["position"], &joined["gap"]), (&3.into(), &false.into()));
+        if !expected.is_empty() {
+            let history = stream.next("history");
+            let ids: Vec<u64> = history["messages"]
+                .as_array()
+                .expect("messages")
+                .iter()
+                .map(|message| message["id"].as_u64().expect("an id"))
+                .collect();
+            assert_eq!(ids, expected);
+        }
+        assert_eq!(stream.0.buffered(), 0);
+    }
+}
+
+#[test]
+fn server_sent_events_have_ids_to_go_on_from() {
+    let directory = Directory::new("streams-events");
+    let server = start(&directory);
+    let (mut mia, token) = mia(&server);
+    let events = "Accept: text/event-stream\r\n";
+    let mut stream = Stream::open(&server, &token, "?room=dev", events);
+    stream.next("joined");
+    mia.send("one\r\ntwo\r\n".as_bytes());
+    stream.0.expect(b"\n");
+    stream.0.expect(b"id: dev:1\n");
+    assert_eq!(stream.said(), (1, "one".to_owned()));
+    stream.0.expect(b"\n");
+    stream.0.expect(b"id: dev:2\n");
+    let again = format!("{events}Last-Event-ID: dev:1\r\n");
+    let mut stream = Stream::open(&server, &token, "?room=dev&since=0", &again);
+    stream.next("joined");
+    stream.0.expect(b"\n");
+    stream.0.expect(b"id: dev:2\n");
+    assert_eq!(stream.next("history")["messages"][0]["text"], "two");
+    stream.0.expect(b"\n");
+}
+
+#[test]
+fn who_may_not_follow_is_refused_and_who_may_no_more_hears_nothing() {
+    let directory = Directory::new("streams-refused");
+    let server = start(&directory);
+    let (mut mia, token) = mia(&server);
+    let answer = |request: &str| {
+        let mut client = server.connect();
+        client.send(request.as_bytes());
+        String::from_utf8(client.rest_until_end()).expect("UTF-8")
+    };
+    let bearer = format!("Authorization: Bearer {token}\r\n");
+    for (line, fields, status) in [
+        ("GET /stream", "", 401),
+        ("GET /stream", "Authorization: Bearer cst_nothing\r\n", 401),
+        ("GET /stream", "Cookie: chat-session=x\r\nOrigin: http://a\r\n", 401),
+        ("POST /stream", bearer.as_str(), 405),
+        ("GET /stream?since=3", bearer.as_str(), 400),
+        ("OPTIONS /stream", "Origin: https://evil.example\r\n", 405),
+    ] {
+        let answer = answer(&format!("{line} HTTP/1.1\r\nHost: a\r\n{fields}\r\n"));
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{line} {fields}: {answer}");
+        assert!(!answer.contains("Access-Control"), "{answer}");
+    }
+    let mut stream = Stream::open(&server, &token, "?room=dev", "");
+    stream.next("joined");
+    until(&mut mia, "build joined #dev");
+    ask(&mut mia, "/kick build", "removed build");
+    mia.send(b"a secret\r\n/accept build\r\n");
+    assert_eq!(stream.next("left")["you"], true);
+    assert_eq!(stream.next("invited")["room"], "#dev");
+    // Another token ends the one before, and what goes on by it.
+    ask(&mut mia, "/bot build", "cst_");
+    assert_eq!(stream.next("error")["code"], "session_ended");
+    assert_eq!(stream.0.rest_until_end(), b"");
+}
+
+#[test]
+fn a_request_for_a_stream_may_come_in_any_pieces() {
+    let directory = Directory::new("streams-pieces");
+    let server = start(&directory);
+    let (_mia, token) = mia(&server);
+    let request = format!(
+        "GET /stream?room=dev&room=ops HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n"
+    );
+    for at in (1..request.len()).step_by(3) {
+        let mut client = server.connect();
+        client.send(&request.as_bytes()[..at]);
+        client.send(&request.as_bytes()[at..]);
+        Stream::head(&mut client);
+        let mut stream = Stream(client);
+        assert_eq!(stream.next("joined")["room"], "#dev", "{at}");
+        assert_eq!(stream.next("joined")["room"], "#ops", "{at}");
+    }
+}
+
+/// The blocks of code of a kind in docs/bots.md.
+fn block(kind: &str, with: &str) -> String {
+    let page = include_str!("../docs/bots.md");
+    let fence = format!("```{kind}\n");
+    let blocks = page.split(&fence).skip(1).map(|rest| rest.split("```").next().expect("an end"));
+    blocks.filter(|block| block.contains(with)).collect()
+}
+
+/// The bots of docs/bots.md, as they are written there.
+#[test]
+#[ignore = "needs curl, Python, Node.js and nc"]
+fn the_bots_of_the_page_run_as_written() {
+    let directory = Directory::new("streams-bots");
+    let server = start(&directory);
+    let (mut mia, token) = mia(&server);
+    let url = format!("http://{}", server.address);
+    let told = ask(&mut mia, "/hook deploy", "hook/");
+    let hook = format!("{url}/hook/{}", told.split_once("hook/").expect("a token").1);
+    for (program, arguments, kind) in [
+        ("sh", &["-c"][..], "sh"),
+        ("python3", &["-c"], "python"),
+        ("node", &["--input-type=module", "-e"], "js"),
+    ] {
+        let mut bot = Command::new(program)
+            .args(arguments)
+            .arg(block(kind, "/stream?room=dev\"").clone() + &block(kind, "/stream?room=dev`"))
+            .envs([("CHAT_TOKEN", token.as_str()), ("CHAT_URL", &url), ("CHAT_HOOK", &hook)])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect(program);
+        // It may not be there yet.
+        let mut answers = 0;
+        while answers == 0 {
+            mia.send(b"hello\r\n/where\r\n");
+            loop {
+                let line = until(&mut mia, "");
+                answers += usize::from(line.contains("hello yourself"));
+                if line.contains("You talk in") {
+                    break;
+                }
+            }
+        }
+        bot.kill().expect("it runs");
+        bot.wait().expect("it ends");
+        mia.send(b"/who\r\n");
+        until(&mut mia, "in #dev");
+    }
+    let nc = block("sh", "| nc")
+        .replace("127.0.0.1 8080", &format!("-N {}", server.address))
+        .replace(':', " ");
+    let mut shell = Command::new("sh");
+    let said = shell.arg("-c").arg(nc).env("CHAT_TOKEN", &token).stdout(Stdio::piped());
+    let output = said.output().expect("nc");
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(told.contains("You are logged in as build"), "{told}");
+    until(&mut mia, "build: it is built");
+    let mut reader = BufReader::new(&output.stdout[..]);
+    let mut line = String::new();
+    reader.read_line(&mut line).expect("a line");
+    std::io::stdout().flush().expect("it is shown");
+}
