@@ -8,6 +8,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
 use crate::chat::ids::{RoomId, UserId};
 use crate::store::order::{StoredBan, StoredIgnore, StoredMute, StoredOrder, StoredTarget};
@@ -100,7 +101,7 @@ pub struct Ban {
 }
 
 /// Why somebody may say nothing in a room, and until when.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mute {
     pub reason: Box<str>,
     pub until_ms: Option<u64>,

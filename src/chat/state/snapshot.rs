@@ -13,6 +13,7 @@ use crate::chat::state::keys::{First, Scope};
 use crate::chat::state::order::{Mute, OrderChange};
 use crate::chat::state::rooms::restored::RestoredRoom;
 use crate::chat::state::rooms::rules::MemberRecord;
+use crate::chat::state::traces::Trace;
 
 /// See the module's documentation.
 #[derive(Debug, Serialize, Deserialize)]
@@ -28,6 +29,10 @@ pub struct StateSnapshot {
     orders: Vec<(UserId, Vec<RoomId>)>,
     /// Who ignores whom, where one of them is a guest.
     ignored: Vec<(UserId, UserId)>,
+    /// What is remembered of guests who have left.
+    traces: Vec<(SecretHash, Trace)>,
+    /// The invitations by which guests have come into rooms.
+    came_by: Vec<(UserId, u64)>,
     /// Of direct messages: the addressee, the author, the key and the time.
     keys: Vec<(UserId, Option<UserId>, Box<str>, u64)>,
 }
@@ -93,6 +98,8 @@ impl State {
             rooms,
             users,
             ignored: ignored.collect(),
+            traces: self.traces.gone().map(|(token, trace)| (token, trace.clone())).collect(),
+            came_by: self.traces.came_by().collect(),
             keys: self.keys.of_users().map(|(to, by, key, at)| (to, by, key.into(), at)).collect(),
         }
     }
@@ -140,6 +147,7 @@ impl State {
         for (by, user) in snapshot.ignored {
             self.order.apply(by, OrderChange::Ignored { user });
         }
+        self.traces.restore(snapshot.traces, snapshot.came_by);
         for (to, by, key, unix_ms) in snapshot.keys {
             self.keys.insert(Scope::User(to), by, &key, First { id: 0, unix_ms });
         }
