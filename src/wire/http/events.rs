@@ -1,6 +1,7 @@
 //! A response that goes on for as long as its client reads it: what is said, when it is said.
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
 
 use super::{HttpError, Method, Request, Response};
 use crate::clock::Millis;
@@ -14,7 +15,7 @@ pub const PATH: &str = "/stream";
 const ROOMS_MAX: usize = 50;
 
 /// How one event is told from the next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Format {
     /// Server-sent events (HTML, section 9.2).
     Events,
@@ -86,7 +87,7 @@ fn read_id(written: &str) -> Option<(String, u64)> {
 }
 
 /// A connection on which such a response is under way.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Events {
     format: Format,
     /// What the client would say now if it could: lines that are served as its own.
@@ -99,8 +100,14 @@ pub struct Events {
 
 impl Events {
     pub fn new(format: Format, requests: Vec<u8>, now: Millis) -> Events {
-        let since_s = u32::try_from(now / 1000).unwrap_or(u32::MAX);
-        Events { format, requests: requests.into(), own_bytes: 0, since_s }
+        let mut events = Events { format, requests: requests.into(), own_bytes: 0, since_s: 0 };
+        events.restored(now);
+        events
+    }
+
+    /// It begins now, as far as heartbeats go.
+    pub(in crate::wire) fn restored(&mut self, now: Millis) {
+        self.since_s = u32::try_from(now / 1000).unwrap_or(u32::MAX);
     }
 
     /// Takes its requests out, which are all that will come.

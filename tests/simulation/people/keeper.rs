@@ -11,6 +11,7 @@ use chat_server::clock::{Millis, Now};
 use chat_server::delivery::encoding::{Dialect, Framing};
 use chat_server::delivery::{Delivery, Wait};
 use chat_server::ids::{ClientId, Peer, Ticket};
+use chat_server::service::succession::Succession;
 use chat_server::service::{
     Answer, Ended, Following, Hello, Incoming, Job, Kept, Outcome, Post, Posted, Service, Wake,
 };
@@ -153,6 +154,10 @@ impl Service for Keeper {
         let model = &mut *self.model.borrow_mut();
         model.at(out.now().unix_ms);
         model.dismissed(number(client));
+    }
+
+    fn succession(&mut self) -> Option<&mut dyn Succession> {
+        self.chat.succession()
     }
 
     fn take_ended(&mut self) -> Ended {
