@@ -81,7 +81,8 @@ impl Chat {
                 let stub = match (said, dialect) {
                     (Some((room, line)), Dialect::Json) => {
                         let line = Line::stub(line.id, line.time);
-                        let stub = Reply::Said { room, line, reference: None };
+                        let epoch = &self.settings.epoch;
+                        let stub = Reply::Said { room, epoch, line, reference: None };
                         cx.out.encode(client, |to| render(to, &stub))
                     }
                     (None, _) | (_, Dialect::Text) => Vec::new(),
