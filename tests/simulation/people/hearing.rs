@@ -64,6 +64,8 @@ impl Model {
     /// What a device has not heard yet.
     pub fn unheard(&self, n: usize) -> Vec<&Told> {
         let client = self.clients.get(&n);
+        let missed = client.and_then(|client| client.followed.as_ref()?.missed());
+        assert_eq!(missed, None, "client {n} was to be told first");
         client.into_iter().flat_map(|client| &client.expected).map(|(_, told)| told).collect()
     }
 }
