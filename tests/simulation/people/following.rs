@@ -29,6 +29,8 @@ pub struct Followed {
     since: Option<u64>,
     /// What it has missed and has not been told yet, and in which state that was.
     replay: (usize, VecDeque<Value>),
+    /// So often it is still to be told that there is a gap.
+    gaps: usize,
 }
 
 impl Followed {
@@ -50,9 +52,9 @@ impl Followed {
         self.rooms.remove(&room);
     }
 
-    /// The first thing that it was to be told before anything else.
-    pub fn missed(&self) -> Option<&Value> {
-        self.replay.1.front()
+    /// Whether it has been told all that it has missed, and that some of it is gone.
+    pub fn is_told(&self) -> bool {
+        self.replay.1.is_empty() && self.gaps == 0
     }
 }
 
@@ -85,11 +87,16 @@ impl Model {
             })
         };
         let rows: VecDeque<Value> = known.into_iter().flat_map(missed).collect();
+        let from = self.reads_from(user, room).unwrap_or(u64::MAX);
+        let here = &self.kept.rooms[&room];
+        let first = here.first_id.max(from.min(here.next_id));
+        let has_gap = since.is_some() && known.is_none_or(|since| since + 1 < first);
         // It is what it was if nothing has changed.
         let state = self.states.len() - 1;
         let client = self.clients.get_mut(&n).expect("it is there");
         let followed = client.followed.as_mut().expect("it follows");
         followed.rooms.insert(room);
+        followed.gaps += usize::from(has_gap);
         if since.is_some() {
             followed.replay = (state, rows);
         }
@@ -105,6 +112,12 @@ impl Model {
                 followed.rooms.insert(room);
             }
         }
+    }
+
+    fn hear_gap(&mut self, n: usize) {
+        let Some(client) = self.clients.get_mut(&n) else { return };
+        let followed = client.followed.as_mut().expect("it follows some rooms");
+        followed.gaps = followed.gaps.checked_sub(1).expect("there is no gap");
     }
 
     /// One that follows is told what it has missed: all of it, or the newest if that is much.
@@ -194,6 +207,7 @@ impl Follower {
                 self.seen = heard["id"].as_u64().map(|id| (room, id));
                 model.hear(number, object);
             }
+            "joined" if heard["gap"] == true => model.hear_gap(number),
             "history" if heard["replay"] == true => {
                 let messages = heard["messages"].as_array().expect("messages");
                 let last = messages.last().and_then(|last| last["id"].as_u64());
