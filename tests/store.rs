@@ -335,6 +335,42 @@ fn what_is_too_old_is_forgotten_and_no_id_is_used_again() {
     close(store);
 }
 
+/// A message from a time when the clock was a year ahead keeps nothing from being forgotten that was
+/// said after it, and is forgotten with that.
+#[test]
+fn what_was_said_while_the_clock_was_ahead_is_as_old_as_what_was_said_next() {
+    const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+    let scratch = Scratch::new();
+    let (mut store, _) = open(&scratch);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let now_ms = now.expect("after 1970").as_millis() as u64;
+    let (old_ms, ahead_ms) = (now_ms - 3 * DAY_MS, now_ms + 365 * DAY_MS);
+    let at = |room, id, unix_ms| Change::Said {
+        room,
+        message: StoredMessage { unix_ms, ..message(id, "of some age") },
+        key: None,
+    };
+    let mut changes = vec![opened(1, "#a", 1), opened(2, "#b", 1)];
+    changes.extend((1..=1200).map(|id| at(1, id, ahead_ms)));
+    changes.extend((1..=1200).map(|id| at(2, id, old_ms)));
+    changes.extend([at(1, 1201, ahead_ms), at(1, 1202, now_ms)]);
+    append(&mut store, 1, changes);
+    close(store);
+    let settings = StoreSettings { keep_days: Some(2), ..StoreSettings::default() };
+    let (store, _) = open_with(&scratch, settings);
+    let reader = store.reader();
+    let first_id = |name| {
+        let found = reader.room(name, &[], 10, 1_000_000).expect("an answer");
+        found.room.expect("a room").first_id
+    };
+    let began = Instant::now();
+    while (first_id("#a"), first_id("#b")) != (1201, 1201) {
+        assert!(began.elapsed() < DEADLINE, "{} {}", first_id("#a"), first_id("#b"));
+        thread::sleep(Duration::from_millis(5));
+    }
+    close(store);
+}
+
 #[test]
 fn a_store_that_is_full_says_so_until_there_is_room() {
     let scratch = Scratch::new();

@@ -356,7 +356,7 @@ fn who_may_not_go_without_is_told_how_to_come() {
     let mut talker = server.connect();
     talker.send(b"hello\r\n");
     let told = String::from_utf8(talker.rest()).expect("UTF-8");
-    assert!(told.starts_with("! this server takes TLS only: openssl s_client "), "{told}");
+    assert!(told.starts_with("! this server takes TLS only: chat-server connect "), "{told}");
     assert_eq!(String::from_utf8(server.connect().rest()).expect("UTF-8"), told, "the silent too");
     let mut page = server.connect();
     page.send(b"GET /a?b=c HTTP/1.1\r\nHost: chat.example:8443\r\n\r\n");

@@ -182,6 +182,10 @@ impl Chat {
                     },
                 )
             }
+            Request::Say { .. } | Request::Direct { .. } => {
+                let (room, id) = self.repeated(cx, request)?;
+                (self.state.rooms().get(room)?, self.one_wanted(room, id))
+            }
             _ => return None,
         };
         let from = self.state.sees_from(cx.user, room.id, cx.unix_ms()).unwrap_or(u64::MAX);

@@ -4,7 +4,7 @@
 use crate::chat::Chat;
 use crate::chat::handlers::has_secret_form;
 use crate::chat::ids::UserId;
-use crate::chat::request::commands::{self, COMMANDS};
+use crate::chat::request::commands::{self, COMMANDS, SLASHES};
 use crate::clock::Now;
 use crate::ids::ClientId;
 use crate::wire::editor::Completions;
@@ -45,7 +45,7 @@ impl Chat {
         // Who may ask for no list is shown none.
         let may_look = self.settings.guests || self.state.accounts().contains(user);
         let first = typed.split_whitespace().next().unwrap_or_default();
-        let (words, ending) = if start == 0 && word.starts_with('/') {
+        let (words, ending) = if start == 0 && word.starts_with(SLASHES) {
             (command_names(word, "/"), " ")
         } else if commands::find(first).is_some_and(|spec| spec.name == "help") {
             (command_names(word, ""), "")
@@ -78,7 +78,7 @@ impl Chat {
 }
 
 fn command_names(word: &str, mark: &str) -> Vec<String> {
-    let key = fold(word.strip_prefix('/').unwrap_or(word));
+    let key = fold(word.strip_prefix(SLASHES).unwrap_or(word));
     let names = COMMANDS.iter().map(|spec| spec.name).filter(|name| *name != "/");
     matching(names, &key, mark)
 }
@@ -100,10 +100,10 @@ fn fold(text: &str) -> String {
 /// code or a token.
 pub(super) fn has_secret(line: &str) -> bool {
     let first = line.split_whitespace().next().unwrap_or_default();
-    let name = first.trim_start_matches('/');
+    let name = first.trim_start_matches(SLASHES);
     let meant = match commands::find(name) {
         Some(spec) => Some(spec.name),
-        None if first.starts_with('/') => commands::nearest(name),
+        None if first.starts_with(SLASHES) => commands::nearest(name),
         None => None,
     };
     meant.is_some_and(|name| SECRET_COMMANDS.contains(&name)) || has_secret_form(line)

@@ -38,7 +38,10 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// One vectored write. Returns how many bytes the stream took.
     pub(super) fn write(&mut self, id: ClientId) -> usize {
         if self.connections[id.index()].wire.editor().is_some() {
-            return self.write_around_line(id);
+            let taken = self.write_around_line(id);
+            // Behind the rest of a drawing that was cut there was none of the line as it is now.
+            self.draw_later(id);
+            return taken;
         }
         let Some(outbox) = self.out.outbox(id) else { return 0 };
         let stream = &mut self.connections[id.index()].stream;

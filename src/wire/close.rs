@@ -75,8 +75,8 @@ impl fmt::Display for CloseReason {
             CloseReason::Header(error) => write!(f, "malformed PROXY header: {error}"),
             CloseReason::Broken(error) => error.fmt(f),
             CloseReason::Plain => f.write_str(
-                "this server takes TLS only: openssl s_client -quiet -connect HOST:PORT, or \
-                 ncat --ssl HOST PORT",
+                "this server takes TLS only: chat-server connect HOST:PORT, openssl s_client \
+                 -quiet -connect HOST:PORT, or ncat --ssl HOST PORT",
             ),
             CloseReason::Unsupported(why) => f.write_str(why),
             CloseReason::TooSlow => {

@@ -82,6 +82,7 @@ test('Tab completes names, rooms, commands and emoji', () => {
     ['太', 0, ['太郎: ']],
     ['see #de', 4, ['#dev ', '#devops ']],
     ['＃日', 0, ['#日本 ']],
+    ['／jo', 0, ['/join ', '/join2 ']],
     ['/jo', 0, ['/join ', '/join2 ']],
     ['so :smi', 3, ['😄 ', '😏 ']],
     [':smile:', 0, ['😄 ']],

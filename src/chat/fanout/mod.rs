@@ -262,10 +262,7 @@ impl Chat {
                 self.announce(cx, *room, Change::Joined, joined);
             }
             Event::Presence(Presence::Left { room, reason }) => {
-                let (reason, by, you, reference) = (reason.as_deref(), None, false, None);
-                let left =
-                    |room, name| Reply::Left { room, name, time, reason, by, you, reference };
-                self.announce(cx, *room, Change::Left, left);
+                self.publish_left(cx, *room, reason.as_deref(), time);
             }
             Event::Presence(Presence::Renamed { name }) => self.publish_renamed(cx, name, time),
             Event::Kept(Kept::AccountMade { name, .. }) => self.publish_renamed(cx, name, time),
@@ -325,7 +322,7 @@ impl Chat {
 
     /// Tells the others in a room, if it is small enough, of somebody who comes, goes or takes
     /// another name: at once, where is returned, or later in a sum.
-    fn announce<'a>(
+    pub(super) fn announce<'a>(
         &'a mut self,
         cx: &mut Context<'_>,
         id: RoomId,

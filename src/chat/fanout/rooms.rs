@@ -5,6 +5,7 @@ use crate::chat::dialect::reply::{Reply, RoomState, SettingChange};
 use crate::chat::handlers::Context;
 use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::{Name, RoomName};
+use crate::chat::presence::Change;
 use crate::chat::record::{Event, Kept, Record, RoomChange};
 use crate::chat::state::rooms::rules::RoomSettings;
 use crate::chat::{Chat, LOBBY};
@@ -55,6 +56,33 @@ impl Chat {
         };
         self.state.apply(record);
         out.into_iter().for_each(|(user, room)| self.talk_nowhere(user, room, to));
+    }
+
+    /// Somebody goes. What it says on that those do not see who ignore it.
+    pub(super) fn publish_left(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: RoomId,
+        reason: Option<&str>,
+        time: u64,
+    ) {
+        let (by, you, reference) = (None, false, None);
+        let channel = self.announce(cx, id, Change::Left, |room, name| Reply::Left {
+            room,
+            name,
+            time,
+            reason,
+            by,
+            you,
+            reference,
+        });
+        let Some(channel) = channel.filter(|_| reason.is_some()) else { return };
+        let (Some(room), Some(name)) = (self.state.rooms().get(id), self.name_of(cx.user)) else {
+            return;
+        };
+        let (room, name, reason) = (room.name.as_str(), name.as_str(), None);
+        let left = Reply::Left { room, name, time, reason, by, you, reference };
+        self.show_ignoring(cx, id, channel, |_| Some(&left));
     }
 
     fn publish_settings(

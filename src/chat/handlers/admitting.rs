@@ -7,12 +7,14 @@ use crate::chat::dialect::render;
 use crate::chat::dialect::reply::Reply;
 use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::Name;
-use crate::chat::record::RoomChange;
+use crate::chat::record::{Kept, RoomChange};
 use crate::chat::request::RequestError;
 use crate::chat::state::rooms::Room;
 use crate::chat::state::rooms::rules::{Entry, FOR_GOOD, MemberRecord, OPEN, RoomRole};
 use crate::delivery::Wait;
 use crate::ids::ClientId;
+
+const INVITATION_ENDED: &str = " The invitation by which they came has ended.";
 
 impl Chat {
     /// Lets somebody in, who joins by itself then.
@@ -42,7 +44,10 @@ impl Chat {
             self.happen(cx, RoomChange::Recorded { room: id, user, record });
         }
         let (by, time) = (self.name_of(cx.user).map_or("", Name::as_str), cx.unix_ms());
-        self.tell_user(cx, user, &Reply::Invited { room: &place, by, time });
+        // They are let in all the same, and find that out if they want to.
+        if !self.state.order().ignores(user, cx.user) {
+            self.tell_user(cx, user, &Reply::Invited { room: &place, by, time });
+        }
         if is_decided {
             let act = self.sentence(cx.user, &place, Act::LetIn { name: &shown });
             self.log_act_in(cx, id, &act);
@@ -163,12 +168,26 @@ impl Chat {
             self.happen(cx, RoomChange::Removed { room: id, user, reason });
         }
         self.happen(cx, RoomChange::Recorded { room: id, user, record });
+        let ended = if self.end_way_in(cx, id, user) { INVITATION_ENDED } else { "" };
         let shown = self.shown_name(user).to_owned();
         let act = self.sentence(cx.user, &place, Act::Removed { name: &shown, reason });
         self.log_act_in(cx, id, &act);
-        let told = format!("{shown} is removed from {place}.");
+        let told = format!("{shown} is removed from {place}.{ended}");
         self.tell_done(cx, "kick", &told);
         Ok(())
+    }
+
+    /// A guest who was removed would come back as another one by the code that it has come by.
+    /// Returns whether there is one that is good no more.
+    fn end_way_in(&mut self, cx: &mut Context<'_>, room: RoomId, guest: UserId) -> bool {
+        let accounts = self.state.accounts();
+        let leads_here =
+            |&id: &u64| accounts.invitation(id).is_some_and(|one| one.rooms.contains(&room));
+        let ended: Vec<u64> = self.state.came_by(guest).filter(leads_here).collect();
+        for &id in &ended {
+            self.happen(cx, Kept::InvitationEnded { id });
+        }
+        !ended.is_empty()
     }
 
     /// Gives somebody back what waits to be said in a room.

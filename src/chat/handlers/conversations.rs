@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 
 use super::accounts::login_required;
 use super::lists::{AnswerSize, next, page_length};
-use super::{Context, Done, no_such_name};
+use super::{Context, Done, called, no_such_name};
 use crate::chat::Chat;
 use crate::chat::dialect::reply::{ConversationLine, HitLine, Line, Reply, Where};
 use crate::chat::ids::{Pair, RoomId, UserId};
@@ -86,8 +86,11 @@ impl Chat {
             .zip(key)
             .and_then(|(room, key)| Some((room, self.said_under(cx, Scope::Room(room.id), key)?)));
         if let Some((room, first)) = first {
-            // Under the same key it is the same text.
-            let text = room.history.get(first.id).map_or(text, Message::text);
+            // Under the same key it is the same text, unless it was taken back meanwhile.
+            let lines = self.read_lines(cx, room).unwrap_or_default();
+            let stored = || lines.iter().find(|it| it.id == first.id).map(|line| line.text);
+            let held = room.history.get(first.id).map(Message::text);
+            let text = held.or_else(stored).unwrap_or(text);
             let told = Reply::Direct {
                 from: from.as_str(),
                 to: addressee.as_str(),
@@ -137,13 +140,6 @@ impl Chat {
         self.addressee(to).is_ok_and(|to| self.state.keeps_between(cx.user, to))
     }
 
-    /// Whether this was said before, under the same key.
-    pub(super) fn is_repeated_direct(&self, cx: &Context<'_>, to: &str, key: &str) -> bool {
-        let to = self.addressee(to).ok();
-        let room = to.and_then(|to| self.state.rooms().conversation(Pair::new(cx.user, to)));
-        room.is_some_and(|room| self.said_under(cx, Scope::Room(room.id), key).is_some())
-    }
-
     // ---- Finding ----
 
     /// The conversation with somebody who is named like this, if anything was said there.
@@ -178,8 +174,7 @@ impl Chat {
 
     fn partner(&self, cx: &Context<'_>, typed: &str) -> Result<Partner, RequestError> {
         let typed = typed.strip_prefix('@').unwrap_or(typed);
-        let name = Name::parse(typed).ok();
-        if let Some(user) = name.and_then(|name| self.state.users().find(name.key())) {
+        if let Some(user) = called(typed).and_then(|name| self.state.users().find(name.key())) {
             if self.state.accounts().contains(user.id) {
                 return Ok(Partner::Account(user.id));
             }

@@ -1,6 +1,6 @@
 //! What holds in a room, and who may decide that.
 
-use super::{Context, Done, not_in_room, shown};
+use super::{Context, Done, not_in_room};
 use crate::chat::access::{RoomAccess, room_access};
 use crate::chat::dialect::acts::{Act, Sentence};
 use crate::chat::dialect::reply::{Reply, RoomState, SettingChange};
@@ -43,8 +43,9 @@ impl Chat {
             RoomRequest::EndHook { name, .. } => self.end_hook(cx, room, &name),
             RoomRequest::Kick { name, minutes, reason, .. } => {
                 self.check_public(cx, reason.as_deref().unwrap_or_default())?;
-                let reason = reason.as_deref().map(shown).transpose()?;
-                self.kick(cx, room, &name, minutes, reason.as_deref())
+                let reason = self.reason_of(cx, reason.as_deref())?;
+                let reason = Some(&*reason).filter(|reason| !reason.is_empty());
+                self.kick(cx, room, &name, minutes, reason)
             }
         }
     }

@@ -166,10 +166,19 @@ impl Chat {
     // ---- Finding ----
 
     pub(super) fn addressee(&self, typed: &str) -> Result<UserId, RequestError> {
-        let name = Name::parse(typed).ok();
-        let found = name.and_then(|name| self.state.users().find(name.key()));
+        let found = called(typed).and_then(|name| self.state.users().find(name.key()));
         found.map(|user| user.id).ok_or_else(|| no_such_name(typed))
     }
+}
+
+/// The name that somebody means who types it, with an `@` before it or without.
+fn called(typed: &str) -> Option<Name> {
+    Name::parse(bare_name(typed)).ok()
+}
+
+fn bare_name(typed: &str) -> &str {
+    let typed = typed.trim();
+    typed.strip_prefix(['@', '＠', '﹫']).unwrap_or(typed)
 }
 
 fn not_in_room(typed: &str) -> RequestError {

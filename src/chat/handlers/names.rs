@@ -99,6 +99,7 @@ impl Chat {
         let name = self.free_name(typed, Some(cx.user), cx.unix_ms())?;
         let Some(old) = self.name_of(cx.user).cloned() else { return Ok(()) };
         if old.as_str() != name.as_str() {
+            self.check_may_rename(cx)?;
             let is_account = self.state.accounts().contains(cx.user);
             if is_account && old != name {
                 self.release_alike(cx);

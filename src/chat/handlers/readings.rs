@@ -3,7 +3,7 @@
 
 use std::cell::OnceCell;
 
-use super::{Context, Done, no_such_name};
+use super::{Context, Done, bare_name};
 use crate::chat::Chat;
 use crate::chat::access::may_call_all;
 use crate::chat::dialect::Dialect;
@@ -17,6 +17,7 @@ use crate::chat::state::Unread;
 use crate::chat::state::history::Message;
 use crate::chat::state::readings::{Level, Mentioned};
 use crate::chat::state::rooms::Room;
+use crate::chat::text::quote;
 
 /// Messages on one page of /unread.
 pub(in crate::chat) const UNREAD_PAGE: usize = 50;
@@ -135,7 +136,11 @@ impl Chat {
         let Some(name) = typed.filter(|typed| typed.starts_with('@')) else {
             return self.room_of(cx, typed);
         };
-        self.conversation_with(cx, name)?.ok_or_else(|| no_such_name(name))
+        self.conversation_with(cx, name)?.ok_or_else(|| {
+            let name = quote(bare_name(name), 32);
+            let message = format!("You and {name} have said nothing to each other yet.");
+            RequestError::new("no_such_name", message)
+        })
     }
 
     /// The room whose unread messages are shown: the one that is named, or the first that has some,
@@ -212,25 +217,29 @@ impl Chat {
         if self.state.accounts().is_empty() {
             return;
         }
-        let mentioned = match found {
-            Found::All => Mentioned::All,
-            Found::Members(users) => {
-                let (readings, order) = (self.state.readings(), self.state.order());
-                let is_for = |user| {
-                    let is_called = user != cx.user && !order.ignores(user, cx.user);
-                    is_called && readings.get(user, room).is_some()
-                };
-                let mut users: Vec<UserId> =
-                    users.iter().copied().filter(|&user| is_for(user)).collect();
-                users.sort_unstable();
-                users.dedup();
-                if users.is_empty() {
-                    return;
-                }
-                Mentioned::Users(users.into())
-            }
+        let (readings, order) = (self.state.readings(), self.state.order());
+        let is_for = |user: &UserId| {
+            let is_called = *user != cx.user && !order.ignores(*user, cx.user);
+            is_called && readings.get(*user, room).is_some()
         };
-        self.happen(cx, ReadingChange::Mentioned { room, id, mentioned });
+        // What an account says to all is not counted for those who ignore it. A guest is not known
+        // by what it has said.
+        let is_ignored_guest =
+            self.state.account(cx.user).is_none() && order.ignoring(cx.user).next().is_some();
+        let mut users: Vec<UserId> = match found {
+            Found::All if !is_ignored_guest => {
+                let mentioned = Mentioned::All;
+                return self.happen(cx, ReadingChange::Mentioned { room, id, mentioned });
+            }
+            Found::All => self.state.members(room).map(|user| user.id).filter(is_for).collect(),
+            Found::Members(users) => users.iter().copied().filter(is_for).collect(),
+        };
+        users.sort_unstable();
+        users.dedup();
+        if !users.is_empty() {
+            let mentioned = Mentioned::Users(users.into());
+            self.happen(cx, ReadingChange::Mentioned { room, id, mentioned });
+        }
     }
 
     pub(super) fn find_mentions(&self, author: UserId, room: RoomId, text: &str) -> Found<UserId> {

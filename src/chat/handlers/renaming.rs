@@ -111,7 +111,7 @@ impl Chat {
         for room in own.map(|room| room.id).collect::<Vec<RoomId>>() {
             let Some(here) = self.state.rooms().get(room) else { continue };
             let is_of_use = !here.is_void() && !here.settings().is_private();
-            match self.heir(cx.user, here) {
+            match self.heir(cx.user, here, cx.unix_ms()) {
                 Some(user) => {
                     let record = self.state.member_record(user, room);
                     let record = MemberRecord { role: RoomRole::Owner, may_return: true, ..record };
@@ -142,12 +142,21 @@ impl Chat {
         self.log_act_in(cx, id, &act);
     }
 
-    fn heir(&self, owner: UserId, room: &Room) -> Option<UserId> {
+    /// A moderator, or else the oldest account that is in a room; if it is private, that may come back.
+    fn heir(&self, owner: UserId, room: &Room, unix_ms: u64) -> Option<UserId> {
         let moderators = room.rules().into_iter().flat_map(RoomRules::records);
         let mut moderators = moderators.filter(|(_, record)| record.role == RoomRole::Moderator);
         let members = self.state.members(room.id).map(|user| user.id);
         let is_heir = |user: &UserId| *user != owner && self.state.accounts().contains(*user);
-        moderators.next().map(|(user, _)| user).or_else(|| members.filter(is_heir).min())
+        let is_removed = |record: &MemberRecord| record.is_removed(unix_ms);
+        let away = room.rules().into_iter().flat_map(RoomRules::records);
+        let mut away = away.filter(|(user, record)| {
+            let may_come = record.may_return && !is_removed(record);
+            room.settings().is_private() && is_heir(user) && may_come
+        });
+        let member = members.filter(is_heir).min();
+        let moderator = moderators.next().map(|(user, _)| user);
+        moderator.or(member).or_else(|| away.next().map(|(user, _)| user))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::chat::request::{Request, RequestError};
 use crate::chat::settings::SEARCH_TOKENS;
 use crate::delivery::Wait;
 use crate::store::search::query::{self, Query};
-use crate::store::{Found, SearchRequest, StoreError};
+use crate::store::{Found, Hit, SearchRequest, StoreError};
 
 impl Chat {
     /// Asks the store for what a search is for, and says what it waits for then. One that will be
@@ -127,7 +127,13 @@ impl Chat {
             let next = found.next.map(|cursor| NextPage { text, cursor });
             self.questions.set_next(cx.client, next);
         }
-        let shown = found.hits.iter().filter(|hit| self.may_show(cx, hit));
+        // A name that was an ended account's may be somebody else's by now.
+        let by_name = matches!(&question, Question::Search { search, .. } if search.from.is_some());
+        let is_meant = |hit: &Hit| {
+            let author = hit.message.account.and_then(UserId::new).filter(|_| by_name);
+            author.is_none_or(|author| self.state.accounts().contains(author))
+        };
+        let shown = found.hits.iter().filter(|hit| self.may_show(cx, hit) && is_meant(hit));
         let shown = shown.filter_map(|hit| self.hit_line(cx, hit)).collect();
         let hits = self.without_ignored_hits(cx, shown);
         cx.reply(&Reply::Found { hits, next: found.next, reference: cx.reference });

@@ -6,7 +6,7 @@ use super::admitting::archived;
 use super::{Context, Done, no_such_name, shown, shown_lines};
 use crate::chat::Chat;
 use crate::chat::dialect::reply::{Line, Reply};
-use crate::chat::ids::{RoomId, UserId};
+use crate::chat::ids::{Pair, RoomId, UserId};
 use crate::chat::record::Kept;
 use crate::chat::request::{Request, RequestError};
 use crate::chat::settings::TOPIC_BYTES_MAX;
@@ -39,7 +39,7 @@ impl Chat {
         key: Option<&str>,
     ) -> Done {
         // One look at it in place of four.
-        if text::is_plain(text) {
+        if text::is_plain(text) && !self.may_have_code(text) {
             self.check_is_no_login(cx, text)?;
             return self.say_in(cx, room, text, kind, key);
         }
@@ -75,8 +75,11 @@ impl Chat {
         if let Some(first) = key.and_then(|key| self.said_under(cx, Scope::Room(room), key)) {
             // Under the same key it is the same text; its author may have another name by now.
             let (name, time, me) = (name.as_str(), first.unix_ms, kind == MessageKind::Action);
-            let line = match here.history.get(first.id) {
-                Some(message) => Line::new(first.id, message),
+            // It may have been taken back meanwhile.
+            let stored = || self.read_lines(cx, here)?.into_iter().find(|it| it.id == first.id);
+            let held = here.history.get(first.id).map(|message| Line::new(first.id, message));
+            let line = match held.or_else(stored) {
+                Some(line) => line,
                 None => {
                     let (id, account) = (first.id, None);
                     let (hook, ignored, deleted) = (false, false, false);
@@ -130,12 +133,27 @@ impl Chat {
 
     /// Whether this was said before, under the same key.
     pub(in crate::chat) fn is_repeat(&self, cx: &Context<'_>, request: &Request<'_>) -> bool {
-        if let Request::Say { room, key: Some(key), .. } = request {
-            let room = self.room_of(cx, room.as_deref());
-            return room.is_ok_and(|room| self.said_under(cx, Scope::Room(room), key).is_some());
-        }
-        let Request::Direct { to, key: Some(key), .. } = request else { return false };
-        self.is_repeated_direct(cx, to, key)
+        self.repeated(cx, request).is_some()
+    }
+
+    /// The room or the conversation, and the message there, that was said before under the key of a
+    /// request.
+    pub(in crate::chat) fn repeated(
+        &self,
+        cx: &Context<'_>,
+        request: &Request<'_>,
+    ) -> Option<(RoomId, u64)> {
+        let (room, key) = match request {
+            Request::Say { room, key: Some(key), .. } => {
+                (self.room_of(cx, room.as_deref()).ok()?, key)
+            }
+            Request::Direct { to, key: Some(key), .. } => {
+                let between = Pair::new(cx.user, self.addressee(to).ok()?);
+                (self.state.rooms().conversation(between)?.id, key)
+            }
+            _ => return None,
+        };
+        Some((room, self.said_under(cx, Scope::Room(room), key)?.id))
     }
 
     pub(super) fn direct(
@@ -210,8 +228,7 @@ impl Chat {
             return Ok(());
         };
         // It says nothing that is worth waiting for.
-        let is_muted = self.check_muted(cx, id).is_err();
-        if is_muted
+        if self.check_may_say(cx, room).is_err()
             || room.member_count() > self.settings.announce_below
             || cx.out.congested(channel)
         {

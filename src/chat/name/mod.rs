@@ -56,8 +56,20 @@ const NAME_LIMITS: NameLimits = NameLimits { clusters_max: CLUSTERS_MAX, bytes_m
 const ROOM_LIMITS: NameLimits = NameLimits { clusters_max: ROOM_CLUSTERS_MAX, bytes_max: 256 };
 
 /// Names that speak for the server, for everyone or for the reader. As keys.
-const RESERVED: [&str; 8] =
-    ["you", "me", "server", "system", "admin", "moderator", "everyone", "nobody"];
+const RESERVED: [&str; 12] = [
+    "you",
+    "me",
+    "server",
+    "system",
+    "owner",
+    "admin",
+    "administrator",
+    "moderator",
+    "staff",
+    "root",
+    "everyone",
+    "nobody",
+];
 
 /// What calls all who are in a room, after an `@`. Nobody is called so; what looks like them can be
 /// a name, as Ali is one.

@@ -176,10 +176,12 @@ pub const REPORT: CommandSpec = CommandSpec {
               last. The admins and owners of this server see what it says, and that it was you who \
               reported it.",
     parse: |arguments| {
-        let (first, rest) = split(arguments);
-        let (room, arguments) = match first.strip_prefix('@') {
-            Some(_) => (optional(first), rest),
-            None => (None, arguments),
+        let (room, arguments) = match arguments.starts_with('@') {
+            true => {
+                let (name, rest) = arguments.split_at(name_bytes(arguments));
+                (optional(name), rest.trim_start())
+            }
+            false => (None, arguments),
         };
         let (number, rest) = split(arguments);
         let (which, reason) = match which(number) {
@@ -246,6 +248,22 @@ pub const BANS: CommandSpec = CommandSpec {
     details: "",
     parse: |arguments| Some(OrderRequest::Bans { after: page(arguments)?, limit: None }.into()),
 };
+
+/// The length of the name at the start: a word, or what stands for somebody who has left, which has
+/// spaces: `@someone who left`, `@someone who left (2)`.
+fn name_bytes(arguments: &str) -> usize {
+    const LEFT: &str = "@someone who left";
+    let is_left = arguments.get(..LEFT.len()).is_some_and(|it| it.eq_ignore_ascii_case(LEFT));
+    let rest = arguments.get(LEFT.len()..).filter(|_| is_left);
+    let Some(rest) = rest.filter(|rest| !rest.starts_with(|c: char| !c.is_whitespace())) else {
+        return split(arguments).0.len();
+    };
+    let (which, _) = split(rest.trim_start());
+    match which.starts_with('(') {
+        true => arguments.len() - rest.trim_start().len() + which.len(),
+        false => LEFT.len(),
+    }
+}
 
 /// Whom, for how many minutes, and why.
 pub(super) type Sentence<'a> = (&'a str, Option<u32>, Option<Cow<'a, str>>);
@@ -334,6 +352,15 @@ mod tests {
         assert_eq!(parsed(&DELETE, "-2"), delete(None, Some(Which::Back(2))));
         assert_eq!(parsed(&DELETE, "@bob"), delete(Some("@bob"), None));
         assert_eq!(parsed(&DELETE, "@bob  -1"), delete(Some("@bob"), Some(Which::Back(1))));
+        let of_left = |which, reason: Option<&'static str>| {
+            let (room, reason) = (Some("@someone who left".into()), reason.map(Cow::Borrowed));
+            Some(OrderRequest::Report { room, which, reason })
+        };
+        assert_eq!(
+            parsed(&REPORT, "@someone who left 3 spam"),
+            of_left(Which::Id(3), Some("spam"))
+        );
+        assert_eq!(parsed(&REPORT, "@someone who left"), of_left(Which::Back(1), None));
         let left = "@someone who left";
         assert_eq!(parsed(&DELETE, left), delete(Some(left), None));
         assert_eq!(parsed(&DELETE, "all of it"), None);

@@ -19,6 +19,7 @@ mod slots;
 mod space;
 #[cfg(test)]
 mod tests;
+mod traces;
 pub mod users;
 mod words;
 
@@ -26,9 +27,7 @@ use std::collections::BTreeSet;
 
 use crate::chat::ids::{Pair, RoomId, UserId};
 use crate::chat::name::Name;
-use crate::chat::record::{
-    Cached, Event, GuestChange, Kept, Presence, ReadingChange, Record, RoomChange,
-};
+use crate::chat::record::{Cached, Event, Kept, Presence, ReadingChange, Record, RoomChange};
 use crate::chat::state::accounts::{Account, Accounts, Reserved};
 use crate::chat::state::guests::GuestTokens;
 use crate::chat::state::hooks::Hooks;
@@ -36,6 +35,7 @@ use crate::chat::state::keys::{First, Keys, Scope};
 use crate::chat::state::order::{Order, OrderChange};
 use crate::chat::state::readings::{Level, Readings};
 use crate::chat::state::rooms::{Room, RoomLimits, Rooms};
+use crate::chat::state::traces::Traces;
 use crate::chat::state::users::{User, Users};
 use crate::chat::state::words::GuestWords;
 
@@ -74,6 +74,7 @@ pub struct State {
     guests: u64,
     /// Guests of whom a room has a record, which goes with them.
     guest_records: BTreeSet<(UserId, RoomId)>,
+    traces: Traces,
 }
 
 /// Equal if the same records from now on would be told in the same way.
@@ -85,6 +86,7 @@ impl PartialEq for State {
             && self.order == other.order
             && self.guest_records == other.guest_records
             && self.guest_words == other.guest_words
+            && self.traces == other.traces
             && self.guest_tokens == other.guest_tokens
             && self.hooks == other.hooks
             && self.readings == other.readings
@@ -113,6 +115,7 @@ impl State {
             guest_words: GuestWords::default(),
             guests: 0,
             guest_records: BTreeSet::new(),
+            traces: Traces::default(),
         }
     }
 
@@ -266,7 +269,7 @@ impl State {
                 }
                 self.order.apply(by, change);
             }
-            Kept::Room(change) => self.apply_to_room(change, unix_ms),
+            Kept::Room(change) => self.apply_to_room(by, change, unix_ms),
             Kept::Guest(change) => self.apply_of_guest(by, change, unix_ms),
             Kept::Reading(change) => self.apply_reading(by, change),
         }
@@ -283,6 +286,7 @@ impl State {
         }
         self.guest_records.retain(|(guest, _)| *guest != by);
         self.guest_words.forget(by);
+        self.traces.forget(by);
     }
 
     /// Leaves a tombstone of a message: it is for nobody any more.
@@ -331,16 +335,6 @@ impl State {
         }
     }
 
-    fn apply_of_guest(&mut self, by: UserId, change: GuestChange, unix_ms: u64) {
-        match change {
-            GuestChange::TokenGiven { hash, shown } => {
-                self.guest_tokens.give(by, hash, shown, unix_ms);
-            }
-            GuestChange::TokenProven => self.guest_tokens.prove(by),
-            GuestChange::TokenEnded { hash } => self.guest_tokens.end(hash),
-        }
-    }
-
     fn end_token_of(&mut self, user: UserId) {
         if let Some(hash) = self.guest_tokens.of(user) {
             self.guest_tokens.end(hash);
@@ -372,7 +366,8 @@ impl State {
     pub fn unread(&self, user: UserId, room: RoomId) -> Option<Unread> {
         let (reading, here) = (self.readings.get(user, room)?, self.rooms.get(room)?);
         let (read, last) = (reading.read, here.history.next_id() - 1);
-        let mentions = self.readings.mentions_after(user, room, read);
+        let is_ignored = |by| self.order.ignores(user, by);
+        let mentions = self.readings.mentions_after(user, room, read, is_ignored);
         let level = reading.level.unwrap_or(Level::usual(here.member_count()));
         Some(Unread { read, last, unread: last.saturating_sub(read), mentions, level })
     }
@@ -392,11 +387,7 @@ impl State {
                 while let Some(room) = self.rooms_of(by).last() {
                     self.leave(by, room);
                 }
-                self.order.forget_guest(by);
-                self.forget_guest(by);
-                if let Some(user) = self.users.get(by) {
-                    self.guest_tokens.leave(by, &user.name, unix_ms);
-                }
+                self.end_guest(by, unix_ms);
                 self.users.remove(by);
             }
             Presence::Joined { room } => {
@@ -434,7 +425,7 @@ impl State {
         Some(Reserved { name, account, until_ms: unix_ms + RESERVED_MS })
     }
 
-    fn apply_to_room(&mut self, change: RoomChange, unix_ms: u64) {
+    fn apply_to_room(&mut self, by: UserId, change: RoomChange, unix_ms: u64) {
         match change {
             RoomChange::Set { room, settings } => self.rooms.set_settings(room, settings),
             RoomChange::Recorded { room, user, record } => self.set_record(user, room, record),
@@ -443,7 +434,7 @@ impl State {
                 self.rooms.rename(room, name, unix_ms + RESERVED_MS);
             }
             RoomChange::NameReleased { name } => self.rooms.release(name.key()),
-            RoomChange::InvitationUsed { id } => self.accounts.use_invitation(id),
+            RoomChange::InvitationUsed { id } => self.use_invitation(by, id),
             RoomChange::HookMade(hook) => self.hooks.make(hook),
             RoomChange::HookEnded { room, name } => self.hooks.end(room, &name),
             RoomChange::Deleted { room } => {

@@ -23,7 +23,7 @@ pub struct Network(IpNet);
 
 impl Network {
     pub fn of(ip: IpAddr) -> Network {
-        let ip = ip.to_canonical();
+        let ip = translated(ip);
         let prefix = if ip.is_ipv4() { IPV4_PREFIX } else { IPV6_PREFIX };
         Network(IpNet::new_assert(ip, prefix).trunc())
     }
@@ -65,6 +65,18 @@ impl fmt::Display for Network {
             IpNet::V4(net) => net.addr().fmt(f),
             IpNet::V6(net) => net.fmt(f),
         }
+    }
+}
+
+/// The address of IPv4 that one of IPv6 stands for: mapped, or behind a translator (RFC 6052, 2.1),
+/// of which all share one network.
+fn translated(ip: IpAddr) -> IpAddr {
+    const WELL_KNOWN_PREFIX: u128 = 0x0064_ff9b << 96;
+    match ip.to_canonical() {
+        IpAddr::V6(v6) if v6.to_bits() >> 32 == WELL_KNOWN_PREFIX >> 32 => {
+            IpAddr::V4(((v6.to_bits() & u128::from(u32::MAX)) as u32).into())
+        }
+        ip => ip,
     }
 }
 
@@ -317,6 +329,17 @@ mod tests {
 
     fn network(ip: &str) -> Network {
         Network::of(ip.parse().expect("an address"))
+    }
+
+    #[test]
+    fn an_address_behind_a_translator_is_one_of_ipv4() {
+        let of = |typed: &str| Network::of(typed.parse().expect("an address"));
+        for same in ["64:ff9b::192.0.2.7", "::ffff:192.0.2.7"] {
+            assert_eq!(of(same), of("192.0.2.7"), "{same}");
+        }
+        assert_ne!(of("64:ff9b::192.0.2.7"), of("64:ff9b::192.0.2.8"));
+        assert_eq!(of("64:ff9b:1::1").to_string(), "64:ff9b:1::/64", "it is somebody's own");
+        assert_eq!(Network::unpacked(of("64:ff9b::192.0.2.7").packed()), of("192.0.2.7"));
     }
 
     #[test]

@@ -109,14 +109,22 @@ impl Readings {
         of_user.iter().map(|reading| (reading.room, reading))
     }
 
-    /// How many of the messages after this one are for this account.
-    pub fn mentions_after(&self, user: UserId, room: RoomId, id: u64) -> usize {
+    /// How many of the messages after this one are for this account. `is_ignored`: what this other
+    /// account says to everybody is not.
+    pub fn mentions_after(
+        &self,
+        user: UserId,
+        room: RoomId,
+        id: u64,
+        is_ignored: impl Fn(UserId) -> bool,
+    ) -> usize {
         let own = self.mentions.get(&(user, room)).map_or(&[][..], Vec::as_slice);
         let own = own.len() - own.partition_point(|&other| other <= id);
         let calls = self.calls.get(&room).map_or(&[][..], Vec::as_slice);
         let calls = &calls[calls.partition_point(|call| call.id <= id)..];
         // There are hardly ever many of them.
-        let calls = calls.iter().filter(|call| call.by != Some(user)).count();
+        let is_for_it = |call: &&Call| call.by.is_none_or(|by| by != user && !is_ignored(by));
+        let calls = calls.iter().filter(is_for_it).count();
         (own + calls).min(MENTIONS_MAX)
     }
 
@@ -258,7 +266,12 @@ mod tests {
     const ROOM: RoomId = RoomId::FIRST;
 
     fn count(readings: &Readings) -> usize {
-        readings.mentions_after(USER, ROOM, readings.get(USER, ROOM).expect("it reads").read)
+        readings.mentions_after(
+            USER,
+            ROOM,
+            readings.get(USER, ROOM).expect("it reads").read,
+            |_| false,
+        )
     }
 
     #[test]

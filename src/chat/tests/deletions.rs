@@ -392,3 +392,38 @@ fn what_is_deleted_while_that_is_looked_up_is_among_it() {
         assert_eq!(told.last().map(String::as_str), Some(expected));
     }
 }
+
+/// Who sends again what it has taken back since is told so, also where memory has it not any more.
+#[test]
+fn what_was_removed_is_said_to_be_so_when_it_is_sent_again() {
+    let disk = Disk::default();
+    let mut stage = on(&disk, small(1));
+    register(&mut stage, &["alice", "bob"]);
+    log_in(&mut stage, "a2", "alice");
+    let direct = r#"{"type":"msg","to":"bob","text":"psst","key":"k"}"#;
+    let say = r##"{"type":"say","room":"#lobby","text":"oops","key":"k"}"##;
+    let kept = r##"{"type":"say","room":"#lobby","text":"fine","key":"k2"}"##;
+    for request in [direct, say, kept] {
+        stage.say("a2", request);
+    }
+    for line in ["/delete 1", "/delete @bob 1"] {
+        stage.say("alice", line);
+    }
+    for line in ["/msg alice later", "later"] {
+        stage.say("bob", line);
+    }
+    stage.forget();
+    for request in [direct, say] {
+        stage.say("a2", request);
+        let told = stage.objects("a2").pop().expect("an answer");
+        assert_eq!((&told["id"], &told["deleted"]), (&1.into(), &true.into()), "{told}");
+        assert_eq!(told["text"].as_str().unwrap_or_default(), "", "{told}");
+    }
+    stage.say("a2", kept);
+    let told = stage.objects("a2").pop().expect("an answer");
+    assert_eq!(
+        (&told["id"], &told["text"], told.get("deleted")),
+        (&2.into(), &"fine".into(), None)
+    );
+    assert_eq!(stage.hear("bob"), Vec::<String>::new());
+}

@@ -294,6 +294,41 @@ fn who_may_do_nothing_hears_nothing_and_takes_no_name() {
     assert_eq!(stage.hear("squatter"), Vec::<String>::new());
 }
 
+/// Whether a code is good for something else is seen by nobody who guesses: what is counted is all that
+/// there is to learn.
+#[test]
+fn a_code_that_makes_no_account_is_answered_as_one_that_there_is_not() {
+    let mut stage = with_alice();
+    stage.open("olga", JSON, Visit::default());
+    let owner = format!(
+        r#"{{"type":"register","name":"olga","password":"password of olga","code":"{OWNER_CODE}"}}"#
+    );
+    stage.say("olga", &owner);
+    stage.forget();
+    let code_of = |stage: &mut Stage, actor: &str, request: &str| {
+        stage.say(actor, request);
+        let told = stage.objects(actor);
+        let code = told.iter().find_map(|told| told["code"].as_str());
+        code.unwrap_or_else(|| panic!("{told:?}")).to_owned()
+    };
+    let reset = code_of(&mut stage, "olga", r#"{"type":"reset","name":"alice"}"#);
+    stage.say("alice", r##"{"type":"join","room":"#hq"}"##);
+    let request = r##"{"type":"invite","rooms":["#hq"],"accounts":false}"##;
+    let room = code_of(&mut stage, "alice", request);
+    let account = code_of(&mut stage, "alice", r#"{"type":"invite"}"#);
+    stage.open("b", JSON, Visit::default());
+    let register = |name: &str, code: &str| {
+        format!(r#"{{"type":"register","name":"{name}","password":"long enough","code":"{code}"}}"#)
+    };
+    let unknown = "2345-6789-ABCD";
+    for code in [unknown, &room, &reset, &account] {
+        assert_eq!(refused(&mut stage, "b", &register("olga", code)), "name_taken", "{code}");
+    }
+    for code in [unknown, &room, &reset] {
+        assert_eq!(refused(&mut stage, "b", &register("bob", code)), "code_refused", "{code}");
+    }
+}
+
 /// Whoever has one account cannot keep others from being known by their browsers.
 #[test]
 fn an_account_has_few_cookies_that_wait_to_be_fetched() {

@@ -859,6 +859,29 @@ fn no_token_gets_into_a_reason() {
     assert!(log(stage.chat.state()).iter().all(|text| !text.contains(&token)));
 }
 
+#[test]
+fn who_is_muted_takes_no_other_name_and_nobody_gives_reasons_without_end() {
+    let mut stage = staffed();
+    stage.say("olga", "/mute mia");
+    stage.forget();
+    stage.say("mia", "/nick olga_is_a_fool");
+    let told = stage.hear("mia").pop().expect("an answer");
+    assert!(told.starts_with("! You are muted in #lobby"), "{told}");
+    stage.say("mia", "/nick mia");
+    assert_eq!(stage.hear("mia"), ["* You are mia now."]);
+    stage.say("olga", "/mute olga");
+    assert_eq!(stage.hear("olga"), ["! You cannot mute yourself."]);
+    stage.say("olga", "/unmute olga");
+    assert_eq!(stage.hear("olga"), ["! You cannot let yourself speak again."]);
+    stage.say("olga", &format!("/kick mia {}", "x".repeat(201)));
+    let told = stage.hear("olga").pop().expect("an answer");
+    assert!(told.starts_with("! A reason has at most 200 bytes"), "{told}");
+    stage.say("olga", "/ban fe80::1");
+    let told = stage.hear("olga").pop().expect("an answer");
+    assert!(told.starts_with("! That network is of all who are on the same link"), "{told}");
+    assert_eq!(stage.hear("ada"), Vec::<String>::new());
+}
+
 /// What fills the disk can be ended, and who has had enough can go.
 #[test]
 fn with_a_full_disk_order_is_kept() {

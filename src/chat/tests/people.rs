@@ -630,6 +630,8 @@ fn an_admin_lets_somebody_have_a_new_password() {
     stage.play(
         "
         x> /register 9222-2222-2222 carol
+        x< * A password for carol, to be (it is not shown; Enter alone stops):
+        x> another password
         x< ! This code is not known, or has been used, or is over.
         x> /register 8222-2222-2222 bob
         x< ! The name bob is taken. Choose another one.

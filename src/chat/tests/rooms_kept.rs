@@ -610,6 +610,32 @@ fn a_crash_opens_no_door() {
     assert_eq!(stage.chat.rooms(), 2, "#crew and #alone");
 }
 
+/// Who has left to tidy up a list comes back to what was said.
+#[test]
+fn a_private_room_is_handed_on_to_who_may_come_back() {
+    let mut stage = super::people::open();
+    for name in ["alice", "bob", "carol"] {
+        super::people::register(&mut stage, name, name);
+    }
+    for line in ["/join #hq", "/room entry invited", "/invite bob", "/invite carol", "decided"] {
+        stage.say("alice", line);
+    }
+    for name in ["bob", "carol"] {
+        stage.say(name, "/join #hq");
+    }
+    stage.say("alice", "/kick bob");
+    stage.say("carol", "/leave #hq");
+    for line in ["/delete-account", "password of alice"] {
+        stage.say("alice", line);
+    }
+    stage.forget();
+    stage.say("carol", "/join #hq");
+    let told = stage.hear("carol");
+    assert!(told.iter().any(|told| told.ends_with(": decided")), "{told:?}");
+    stage.say("carol", "/room");
+    assert!(stage.hear("carol").iter().any(|told| told == "*   owner: carol; you are owner there"));
+}
+
 /// Rooms that accounts make stay; but nobody misses one in which nothing was ever said.
 #[test]
 fn a_kept_room_that_was_never_used_makes_way_where_there_are_too_many() {

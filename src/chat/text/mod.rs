@@ -54,7 +54,8 @@ pub fn clean_lines(text: &str) -> Cow<'_, str> {
 }
 
 /// Whether a text is as nearly all are: ASCII that begins with something to see, on one line. Nothing
-/// in it is cleaned, and it has no token and no code: in each of those is a hyphen or an underscore.
+/// in it is cleaned, and it has no token, and no code as they are shown: in each of those is a hyphen
+/// or an underscore.
 pub fn is_plain(text: &str) -> bool {
     let is_plain = |byte: u8| (b' '..=b'~').contains(&byte) & (byte != b'-') & (byte != b'_');
     text.starts_with(|c: char| c.is_ascii_graphic()) && are_all(text.as_bytes(), is_plain)

@@ -27,7 +27,10 @@ const EMPTYING_BUSY: Duration = Duration::from_millis(50);
 /// Statements that are kept ready: all there are.
 const STATEMENTS_MAX: usize = 64;
 /// Messages forgotten in one transaction, so that what is said hardly waits for it.
-const EXPIRED_MAX: usize = 1000;
+const EXPIRED_MAX: u64 = 1000;
+/// Of so many it is looked at how old they are: what comes first may be from a time when the clock was
+/// wrong.
+const LOOKED_AT_MAX: u64 = 100_000;
 /// The journal has so much from the start on: a sync of what makes a file grow takes nearly twice as
 /// long, and many times as long on a busy disk, as the file system has to sync its own journal, too.
 /// Unless very much is said, ours begins anew before it is full.
@@ -132,9 +135,9 @@ impl Database {
         Ok(next_n)
     }
 
-    fn forget_oldest(&mut self, before_ms: u64) -> rusqlite::Result<usize> {
+    fn forget_oldest(&mut self, before_ms: u64, now_ms: u64) -> rusqlite::Result<usize> {
         let step = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let (forgotten, first_ids) = forget_messages(&step, before_ms)?;
+        let (forgotten, first_ids) = forget_messages(&step, before_ms, now_ms)?;
         forget_keys(&step)?;
         step.commit()?;
         if forgotten > 0 {
@@ -158,8 +161,8 @@ impl Target for Database {
         Ok(())
     }
 
-    fn expire(&mut self, before_ms: u64) -> Result<usize, Failure> {
-        Ok(self.forget_oldest(before_ms)?)
+    fn expire(&mut self, before_ms: u64, now_ms: u64) -> Result<usize, Failure> {
+        Ok(self.forget_oldest(before_ms, now_ms)?)
     }
 
     fn empty_journal(&mut self) -> Result<bool, Failure> {
@@ -299,22 +302,22 @@ fn update_rooms(step: &Transaction<'_>, said: &HashMap<u64, Said>) -> rusqlite::
 }
 
 /// The oldest messages, as long as they are older than that. Only from the beginning on, so that
-/// ids have no holes though the host's clock may have been set back. Returns how many, and the first
-/// ids that are left of their rooms.
+/// ids have no holes though the host's clock may have been set back. What was said after what is
+/// `now` has a time that was wrong: it is as old as what was said next. Returns how many, and the
+/// first ids that are left of their rooms.
 fn forget_messages(
     step: &Transaction<'_>,
     before_ms: u64,
+    now_ms: u64,
 ) -> rusqlite::Result<(usize, HashMap<u64, u64>)> {
     let mut first_ids: HashMap<u64, u64> = HashMap::new();
+    let old_n = last_old(step, before_ms, now_ms)?;
     let (mut count, mut last_n) = (0, 0);
     {
-        let sql = "SELECT n, room, id, unix_ms FROM messages ORDER BY n LIMIT ?1";
+        let sql = "SELECT n, room, id FROM messages WHERE n <= ?1 ORDER BY n LIMIT ?2";
         let mut oldest = step.prepare_cached(sql)?;
-        let mut rows = oldest.query([EXPIRED_MAX])?;
+        let mut rows = oldest.query([old_n, EXPIRED_MAX])?;
         while let Some(row) = rows.next()? {
-            if row.get::<_, u64>(3)? >= before_ms {
-                break;
-            }
             last_n = row.get(0)?;
             first_ids.insert(row.get(1)?, row.get::<_, u64>(2)? + 1);
             count += 1;
@@ -331,6 +334,28 @@ fn forget_messages(
         update.execute(params![room, first_id])?;
     }
     Ok((count, first_ids))
+}
+
+/// The number of the last message of those to forget: as many as are forgotten at a time, or some
+/// more.
+fn last_old(step: &Transaction<'_>, before_ms: u64, now_ms: u64) -> rusqlite::Result<u64> {
+    let sql = "SELECT n, unix_ms FROM messages ORDER BY n LIMIT ?1";
+    let mut oldest = step.prepare_cached(sql)?;
+    let mut rows = oldest.query([LOOKED_AT_MAX])?;
+    let (mut old_n, mut count) = (0, 0);
+    while count < EXPIRED_MAX
+        && let Some(row) = rows.next()?
+    {
+        let unix_ms: u64 = row.get(1)?;
+        if unix_ms <= now_ms {
+            if unix_ms >= before_ms {
+                break;
+            }
+            old_n = row.get(0)?;
+        }
+        count += u64::from(old_n > 0);
+    }
+    Ok(old_n)
 }
 
 /// The keys that no chat is told of any more.

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use log::{error, info, warn};
 use rusqlite::Connection;
 
+use super::age::BelievedClock;
 use super::database::checkpoint;
 use super::lag::{Lag, LagWatch};
 use super::shared::{Refusal, Shared};
@@ -51,6 +52,7 @@ pub struct Maintenance {
     pub nudged: Receiver<()>,
     has_warned: bool,
     expired_at: Option<Instant>,
+    clock: BelievedClock,
     scrub_due: Instant,
     lag: LagWatch,
 }
@@ -73,6 +75,7 @@ impl Maintenance {
             nudged,
             has_warned: false,
             expired_at: None,
+            clock: BelievedClock::default(),
             scrub_due: Instant::now(),
             lag: LagWatch::default(),
         }
@@ -208,15 +211,23 @@ impl Maintenance {
     }
 
     /// Has the writer forget what is too old, a little at a time.
-    fn expire(&self) {
+    fn expire(&mut self) {
         let keep_ms = self.settings.keep_days.map(|days| u64::from(days) * DAY_MS);
+        let (now_ms, jump) = self.clock.look(system::unix_ms(), Instant::now());
+        if let Some(jump) = jump.filter(|_| keep_ms.is_some()) {
+            warn!(
+                "the clock has jumped ahead by {} h: nothing is forgotten by it (--keep-days) \
+                 before it has stayed there for a day",
+                jump.as_secs() / 3600
+            );
+        }
         // Without a limit, the keys that nobody needs any more are all there is to forget.
-        let before_ms = keep_ms.map_or(0, |keep_ms| system::unix_ms().saturating_sub(keep_ms));
+        let before_ms = keep_ms.map_or(0, |keep_ms| now_ms.saturating_sub(keep_ms));
         let mut total = 0;
         loop {
             let (done, answer) = channel();
             let Some(commands) = self.commands.upgrade() else { return };
-            if commands.send(Command::Expire { before_ms, done }).is_err() {
+            if commands.send(Command::Expire { before_ms, now_ms, done }).is_err() {
                 return;
             }
             drop(commands);

@@ -11,6 +11,7 @@
 //!
 //! What is durable is in the journal (`-wal`), synced; checkpoints move it into the file later.
 
+mod age;
 mod database;
 mod deletions;
 mod directory;

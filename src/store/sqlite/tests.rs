@@ -66,7 +66,7 @@ impl Target for Scripted {
         self.answer(Asked::Probe)
     }
 
-    fn expire(&mut self, _before_ms: u64) -> Result<usize, Failure> {
+    fn expire(&mut self, _before_ms: u64, _now_ms: u64) -> Result<usize, Failure> {
         Ok(0)
     }
 

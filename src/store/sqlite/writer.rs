@@ -57,6 +57,8 @@ pub enum Command {
     /// Forgets some of what was said before this time; answers how much.
     Expire {
         before_ms: u64,
+        /// What was said after this time was said when the clock was wrong.
+        now_ms: u64,
         done: Sender<usize>,
     },
     /// Leaves nothing in the journal of what is in the file; answers whether that is done.
@@ -90,7 +92,7 @@ pub trait Target {
     fn probe(&mut self) -> Result<(), Failure>;
 
     /// Forgets some of what was said before this time; returns how much.
-    fn expire(&mut self, before_ms: u64) -> Result<usize, Failure>;
+    fn expire(&mut self, before_ms: u64, now_ms: u64) -> Result<usize, Failure>;
 
     /// Moves the journal into the file; says whether all of it.
     fn empty_journal(&mut self) -> Result<bool, Failure>;
@@ -160,9 +162,9 @@ impl<T: Target> Writer<T> {
                     self.is_lost = false;
                     self.shared.set_resumed();
                 }
-                Command::Expire { before_ms, done } => {
+                Command::Expire { before_ms, now_ms, done } => {
                     // The one who asked may be gone.
-                    let _ = done.send(self.expire(before_ms));
+                    let _ = done.send(self.expire(before_ms, now_ms));
                 }
                 Command::Scrub { done } => {
                     let _ = done.send(self.scrub());
@@ -302,11 +304,11 @@ impl<T: Target> Writer<T> {
         }
     }
 
-    fn expire(&mut self, before_ms: u64) -> usize {
+    fn expire(&mut self, before_ms: u64, now_ms: u64) -> usize {
         if self.is_lost || self.shared.is_broken() {
             return 0;
         }
-        match self.target.expire(before_ms) {
+        match self.target.expire(before_ms, now_ms) {
             Ok(count) => count,
             Err(Failure::Sync(why)) => {
                 self.fail(&why);

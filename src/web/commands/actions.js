@@ -9,11 +9,12 @@ import { accountWords, errorWords, peopleWords, t } from '../words/index.js';
 /** What is done to the room that is shown. */
 const inRoom = (conv, act) => void (conv?.kind === 'room' ? act() : notify(t.notHere, true));
 
-const firstOf = (rest) => rest.split(/\s/)[0];
+/** A name may have an `@` before it. */
+const firstOf = (rest) => rest.split(/\s/)[0].replace(/^[@＠﹫]/, '');
 
 /** NAME [MINUTES] [REASON], as they are typed. */
 function sentenceOf(text) {
-  const [, name, minutes = '', reason = ''] = /^(\S*)(?:\s+(\d+)(?!\S))?\s*([^]*)$/.exec(text) ?? [];
+  const [, name, minutes = '', reason = ''] = /^[@＠﹫]?(\S*)(?:\s+(\d+)(?!\S))?\s*([^]*)$/.exec(text) ?? [];
   return [name, minutes, reason];
 }
 
@@ -47,7 +48,7 @@ export function actionsOf({ members, parts, router, session }) {
       else notify(t.notIn(rest), true);
     },
     msg: (rest) => {
-      const [, name, text] = /^(\S+)\s+([^]+)$/.exec(rest) || [];
+      const [, name, text] = /^[@＠﹫]?(\S+)\s+([^]+)$/.exec(rest) || [];
       if (!name) return false;
       const conv = conversation('direct', name);
       session.outgoing.say(conv, text);
@@ -62,7 +63,7 @@ export function actionsOf({ members, parts, router, session }) {
       else notify(conv.topic ? t.topicIs(conv.name, conv.topic) : t.topicNone(conv.name));
     }),
     who: () => members.show(),
-    whois: (rest) => rest !== '' && void session.ask({ type: 'whois', name: firstOf(rest).replace(/^@/, '') }).then((person) => notify(whoisWords(person)), (error) => notify(errorWords(error), true)),
+    whois: (rest) => rest !== '' && void session.ask({ type: 'whois', name: firstOf(rest) }).then((person) => notify(whoisWords(person)), (error) => notify(errorWords(error), true)),
     away: (rest) => void session.request(rest || !store.isAway ? { type: 'away', text: rest } : { type: 'back' }, () => {}, (error) => notify(errorWords(error), true)),
     back: () => void session.request({ type: 'back' }, () => {}),
     rooms: () => switcher.open(),

@@ -35,7 +35,7 @@ export class Commands {
 
   /** Takes what begins with a slash; returns whether it is done with. */
   run(line, conv) {
-    const [, name, rest] = /^\/(\S*)\s*([^]*)$/.exec(line) ?? [];
+    const [, name, rest] = /^[/／](\S*)\s*([^]*)$/.exec(line) ?? [];
     const command = COMMANDS.find((it) => it.name === name.toLowerCase());
     const action = command && Object.hasOwn(this.#actions, command.name) && this.#actions[command.name];
     if (!command) notify(t.unknownCommand(`/${name}`), true);

@@ -26,7 +26,7 @@ export function completionsOf(text, caret, { names, rooms, commands }) {
   const [word] = /\S*$/.exec(text.slice(0, caret)) ?? [''], from = caret - word.length, isFirst = text.slice(0, from).trim() === '';
   const fit = (list, part, become) => list.filter((one) => startsWith(one, part)).map(become);
   let list = [];
-  if (word.startsWith('/') && isFirst) list = fit(commands, word.slice(1), (name) => `/${name} `);
+  if (/^[/／]/.test(word) && isFirst) list = fit(commands, word.slice(1), (name) => `/${name} `);
   else if (/^[#＃﹟]/.test(word)) list = fit(rooms, `#${word.slice(1)}`, (room) => `${room} `);
   else if (/^[@＠﹫]/.test(word)) list = fit(names, word.slice(1), (name) => `@${name} `);
   else if (/^:[^:\s]{2,}:?$/.test(word)) list = fit(Object.keys(EMOJI), word.replaceAll(':', ''), (name) => `${EMOJI[name]} `);

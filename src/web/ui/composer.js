@@ -32,7 +32,7 @@ export class Composer {
     composer.addEventListener('input', () => {
       this.#grow();
       const conv = current();
-      if (conv && composer.value.trim() && !composer.value.startsWith('/')) this.app.session.outgoing.typing(conv);
+      if (conv && composer.value.trim() && !/^[/／]/.test(composer.value)) this.app.session.outgoing.typing(conv);
       changed('composer');
     });
   }

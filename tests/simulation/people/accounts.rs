@@ -105,8 +105,8 @@ impl Model {
         if self.is_account(user) {
             return Err(&["logged_in"]);
         }
-        if let Some((by, account)) = self.reset_of(code.as_deref()) {
-            return self.reset(n, (by, account), request, granted);
+        if let Some(account) = self.reset_by(code.as_deref(), name) {
+            return self.reset(n, account, request, granted);
         }
         if let Some(codes) = self.name_refused(name, user).or(self.code_refused(code.as_deref())) {
             return Err(codes);
@@ -121,6 +121,7 @@ impl Model {
         let code = code.as_deref().and_then(read_code);
         let known = code.as_deref().filter(|_| granted.has_known_code);
         let invitation = known.and_then(|code| self.invitation_of(code));
+        let invitation = invitation.filter(|id| self.kept.invitations[id].resets.is_none());
         let role = if code.is_some() && invitation.is_none() {
             if !granted.is_owner_code {
                 return Err(&["code_refused"]);
@@ -132,6 +133,7 @@ impl Model {
         self.rename(n, user, name);
         let made = self.guests.remove(&user).expect("it was a guest");
         self.end_token(user);
+        self.came_by.retain(|(guest, _)| *guest != user);
         for room in &made.rooms {
             self.keep(*room);
             self.begin_reading(user, *room);

@@ -36,8 +36,16 @@ fn folded(chars: &[char]) -> String {
 impl Model {
     /// Who a message in a room is for that somebody says there.
     pub fn mentioned(&self, author: u64, room: u64, text: &str) -> Mentioned {
-        let Some(mut users) = self.named(author, room, text) else {
-            return Mentioned { users: BTreeSet::new(), all: true };
+        let is_ignored_guest = !self.is_account(author)
+            && self.kept.ignores.iter().any(|(_, ignored)| *ignored == author);
+        let mut users = match self.named(author, room, text) {
+            Some(users) => users,
+            // Who a guest was is not known later.
+            None if is_ignored_guest => {
+                let here = self.all().filter(|(_, user)| user.rooms.contains(&room));
+                here.map(|(id, _)| id).collect()
+            }
+            None => return Mentioned { users: BTreeSet::new(), all: true },
         };
         users.retain(|user| {
             *user != author && self.is_account(*user) && !self.ignores(*user, author)

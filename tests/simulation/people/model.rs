@@ -16,7 +16,7 @@ use super::order::STAFF_LOG;
 use super::positions::{Place, Reading};
 use super::reading::Watched;
 use super::request::Request;
-use super::resuming::{Away, Token, TokenOnDisk};
+use super::resuming::{Away, Token, TokenOnDisk, Trace};
 use super::rights::{ENTRY, Record, RoomRules, Settings, entry_of, role_name};
 use super::term::Term;
 use super::told::Told;
@@ -259,6 +259,10 @@ pub struct Model {
     pub away: BTreeMap<u64, Away>,
     /// Who says that it is away: why, and since when; and which clients were told of whom.
     pub aways: BTreeMap<u64, (String, u64)>,
+    /// The invitations by which guests have come into rooms, and what was done about those who have
+    /// left, by their tokens.
+    pub came_by: BTreeSet<(u64, u64)>,
+    pub traces: BTreeMap<String, Trace>,
     pub told_away: BTreeSet<(usize, u64)>,
     pub next_user: u64,
     pub clients: BTreeMap<usize, Client>,
@@ -322,6 +326,8 @@ impl Model {
             guests: BTreeMap::new(),
             away: BTreeMap::new(),
             aways: BTreeMap::new(),
+            came_by: BTreeSet::new(),
+            traces: BTreeMap::new(),
             told_away: BTreeSet::new(),
             next_user: 1,
             clients: BTreeMap::new(),

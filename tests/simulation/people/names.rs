@@ -31,6 +31,9 @@ impl Model {
         }
         let from = self.user(user).name.clone();
         if from != name {
+            if self.user(user).rooms.iter().any(|room| self.is_muted(user, *room)) {
+                return Err(&["muted"]);
+            }
             self.rename(n, user, name);
             if self.is_account(user) {
                 self.reserve(&from, name, user);

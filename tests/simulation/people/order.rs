@@ -253,6 +253,12 @@ impl Model {
             self.publish(room, &object(None), &format!("* {by} removed {who} from {place}{why}"));
             self.close_if_void(room);
         }
+        // Nor does anybody else come in as this guest has.
+        let came_by: Vec<u64> =
+            self.came_by.iter().filter(|(guest, _)| *guest == user).map(|(_, id)| *id).collect();
+        self.kept
+            .invitations
+            .retain(|id, one| !(came_by.contains(id) && one.rooms.contains(&room)));
         let (by, name, here) = self.names_of_act(n, user, room);
         self.log_act_in(room, &format!("{by} removed {name} from {here}{why}"));
         self.tell(n, Told::Done("kick"));

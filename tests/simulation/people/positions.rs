@@ -175,9 +175,10 @@ impl Model {
                 Some(is_named) => *is_named,
                 None => mentioned.users.contains(&user),
             };
+            let is_ignored = said.by.is_some_and(|by| self.ignores(user, by));
             said.room == room
                 && said.id > read
-                && (mentioned.all && said.by != Some(user) || is_named)
+                && (mentioned.all && said.by != Some(user) && !is_ignored || is_named)
                 && !self.is_deleted(said)
         };
         let newest = self.said.iter().rev().take_while(|said| said.room != room || said.id > read);

@@ -325,7 +325,7 @@ impl Model {
     }
 
     /// The rooms of an account that ends are a moderator's, or else those of the oldest account that
-    /// is in them. What is of no use to anybody goes.
+    /// is in them; private ones, of the oldest that may come back. What is of no use to anybody goes.
     pub fn hand_rooms_on(&mut self, user: u64) {
         let all = self.kept.rooms.keys().copied();
         let own: Vec<u64> = all.filter(|room| self.owner_of(*room) == Some(user)).collect();
@@ -337,7 +337,12 @@ impl Model {
             let members = self.kept.users.iter().filter(|(_, one)| one.rooms.contains(&room));
             let oldest = members.map(|(id, _)| *id).find(|id| *id != user);
             let is_of_use = first_id < next_id && rules.settings[ENTRY] < ASK;
-            match moderator.map(|(id, _)| *id).or(oldest) {
+            let mut away = rules.records.iter().filter(|(id, record)| {
+                let may_come = record.may_return && !self.is_removed(**id, room);
+                rules.settings[ENTRY] >= ASK && **id != user && self.is_account(**id) && may_come
+            });
+            let away = away.next().map(|(id, _)| *id);
+            match moderator.map(|(id, _)| *id).or(oldest).or(away) {
                 Some(heir) => {
                     self.note(heir, room, |record| {
                         (record.role, record.may_return) = (ROOM_OWNER, true);
@@ -420,7 +425,9 @@ impl Model {
             let place = self.kept.rooms[&room].name.clone();
             let object = json!({ "type": "invited", "room": place, "by": by });
             let line = format!("* {by} lets you into {place}: /join {place}");
-            self.tell_user(user, &object, &line);
+            if !self.ignores(user, self.clients[&n].user) {
+                self.tell_user(user, &object, &line);
+            }
             if self.settings(room)[ENTRY] == ASK || is_removed {
                 let name = &self.user(user).name;
                 self.log_act_in(room, &format!("{by} let {name} into {place}."));
@@ -504,6 +511,9 @@ impl Model {
         if self.user(user).rooms.len() < self.rules.rooms_max {
             self.note(user, room, |record| record.may_return = true);
             self.use_invitation(id);
+            if !self.is_account(user) {
+                self.came_by.insert((user, id));
+            }
         }
         Ok(())
     }

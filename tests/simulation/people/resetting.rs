@@ -42,30 +42,17 @@ impl Model {
         Ok(())
     }
 
-    /// Who has made the code, and for whom, if it is one for a password and not over.
-    pub fn reset_of(&self, code: Option<&str>) -> Option<(u64, u64)> {
+    /// The account of this name, if this is a code for its password that is not over. It is as good as
+    /// who has made it is at this time. In all other cases it is a code that there is not.
+    pub fn reset_by(&self, code: Option<&str>, name: &str) -> Option<u64> {
         let code = read_code(code?)?;
         let one = &self.kept.invitations[&self.invitation_of(&code)?];
-        Some((one.by, one.resets?))
+        let account = one.resets.filter(|account| self.account_called(name) == Some(*account))?;
+        self.may_reset(one.by, account).then_some(account)
     }
 
-    /// A code is as good as who has made it is at this time, and for nobody else.
-    pub fn reset_refused(&self, by: u64, account: u64, name: &str) -> Option<Refused> {
-        let is_good = self.may_reset(by, account) && self.account_called(name) == Some(account);
-        (!is_good).then_some(&["code_refused"])
-    }
-
-    pub fn reset(
-        &mut self,
-        n: usize,
-        (by, account): (u64, u64),
-        request: &Request,
-        granted: &Granted,
-    ) -> Done {
-        let Request::Register { name, password, code } = request else { return Ok(()) };
-        if let Some(codes) = self.reset_refused(by, account, name) {
-            return Err(codes);
-        }
+    pub fn reset(&mut self, n: usize, account: u64, request: &Request, granted: &Granted) -> Done {
+        let Request::Register { password, code, .. } = request else { return Ok(()) };
         let Some(password) = password else {
             if !self.clients[&n].is_private {
                 return Err(&["not_private"]);

@@ -11,6 +11,7 @@ use chat_server::chat::state::guests::TOKEN_MS;
 
 use super::bans::network;
 use super::model::{Kept, Model, Past, User};
+use super::term::Term;
 use super::told::Told;
 
 /// From one address so many tokens that are not known are looked up at once.
@@ -26,6 +27,14 @@ pub struct Token {
     until_ms: u64,
     /// Of who is here.
     user: Option<u64>,
+}
+
+/// What was done about a guest who has left, and holds when it comes back.
+#[derive(Clone, Debug, Default)]
+pub struct Trace {
+    removed: Vec<(u64, Option<u64>)>,
+    mutes: Vec<(u64, Term)>,
+    ignores: Vec<(u64, bool)>,
 }
 
 /// The same on a disk: the hash of the one before, the name, and until when it is good.
@@ -72,6 +81,7 @@ impl Model {
         }
         let before = coming.shown.clone().filter(|_| found.is_some());
         self.insert_client(n, coming.ip, (true, coming.is_private));
+        let trace = found.as_ref().and_then(|known| self.traces.remove(known));
         let known = found.map(|known| self.kept.tokens.remove(&known).expect("it was found"));
         let mut refused = false;
         let resumed = known.as_ref().is_some_and(|token| token.user.is_some());
@@ -89,6 +99,7 @@ impl Model {
         let until_ms = self.unix_ms + TOKEN_MS;
         let given = Token { before, name: name.clone(), until_ms, user: Some(user) };
         self.kept.tokens.insert(token.clone(), given);
+        self.resume_trace(user, trace.unwrap_or_default());
         self.forget_tokens();
         self.tell(n, Told::Welcome { name, role: None, resume: Some((token, resumed)) });
         for room in rooms.into_iter().filter(|_| resumed) {
@@ -101,6 +112,43 @@ impl Model {
             self.tell(n, Told::Error(&["name_taken"]));
         }
         self.end_event();
+    }
+
+    /// What was done about a guest holds again.
+    fn resume_trace(&mut self, guest: u64, Trace { removed, mutes, ignores }: Trace) {
+        for (room, until_ms) in removed {
+            if self.kept.rooms.contains_key(&room) {
+                self.note(guest, room, |record| record.removed_until = until_ms);
+            }
+        }
+        let mutes = mutes.into_iter().filter(|(room, _)| self.kept.rooms.contains_key(room));
+        for (room, term) in mutes.collect::<Vec<_>>() {
+            self.kept.mutes.insert((room, guest), term);
+        }
+        for (other, by_guest) in ignores {
+            if self.all().any(|(id, _)| id == other) {
+                let pair = if by_guest { (guest, other) } else { (other, guest) };
+                self.kept.ignores.insert(pair);
+            }
+        }
+    }
+
+    fn trace_of(&self, guest: u64) -> Trace {
+        let rules =
+            self.kept.rooms.iter().filter_map(|(id, room)| Some((*id, room.rules.as_ref()?)));
+        let removed =
+            rules.filter_map(|(id, rules)| Some((id, rules.records.get(&guest)?.removed_until)));
+        let mutes = self.kept.mutes.iter().filter(|((_, of), _)| *of == guest);
+        let ignores = self.kept.ignores.iter().filter_map(|(own, other)| match guest {
+            guest if guest == *own => Some((*other, true)),
+            guest if guest == *other => Some((*own, false)),
+            _ => None,
+        });
+        Trace {
+            removed: removed.filter(|(_, until_ms)| until_ms.is_some()).collect(),
+            mutes: mutes.map(|((room, _), term)| (*room, term.clone())).collect(),
+            ignores: ignores.collect(),
+        }
     }
 
     fn find_token(&self, shown: &String) -> Option<String> {
@@ -195,6 +243,12 @@ impl Model {
     /// A guest is here no more; who has a token may have the name again.
     pub fn end_guest(&mut self, n: usize, user: u64) {
         self.leave_all(n, user);
+        let token = self.kept.tokens.iter().find(|(_, token)| token.user == Some(user));
+        if let Some((token, _)) = token {
+            let (token, trace) = (token.clone(), self.trace_of(user));
+            self.traces.insert(token, trace);
+        }
+        self.came_by.retain(|(guest, _)| *guest != user);
         self.forget(user);
         self.guests.remove(&user);
         self.end_away(user);
@@ -226,6 +280,8 @@ impl Model {
         self.guests.clear();
         self.away.clear();
         self.aways.clear();
+        self.came_by.clear();
+        self.traces.clear();
         self.told_away.clear();
         self.kept.tokens.values_mut().for_each(|token| token.user = None);
     }

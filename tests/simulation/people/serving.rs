@@ -174,9 +174,8 @@ impl Model {
                 if !client.is_private {
                     return Some(&["not_private"]);
                 }
-                if let Some((by, account)) = self.reset_of(code.as_deref()) {
-                    let refused = self.reset_refused(by, account, name);
-                    return refused.or_else(|| weak(password.as_deref()?, name));
+                if self.reset_by(code.as_deref(), name).is_some() {
+                    return weak(password.as_deref()?, name);
                 }
                 let name_refused = self.name_refused(name, client.user);
                 name_refused

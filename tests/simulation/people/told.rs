@@ -160,7 +160,7 @@ pub enum Told {
 }
 
 /// With what errors begin, or what is in them.
-const ERRORS: [(&str, &str); 75] = [
+const ERRORS: [(&str, &str); 77] = [
     ("has no account. What is banned", "no_account"),
     ("is banned from this server", "banned"),
     ("You are banned from this server", "banned"),
@@ -220,6 +220,8 @@ const ERRORS: [(&str, &str); 75] = [
     ("which is taken. Choose", "name_taken"),
     ("was somebody's until a short while ago", "name_taken"),
     ("Nobody here is called", "no_such_name"),
+    ("You cannot let yourself speak again", "not_allowed"),
+    ("have said nothing to each other yet", "no_such_name"),
     ("is not connected now", "not_connected"),
     ("is a guest: what is said to guests", "no_account"),
     ("The name or the password is wrong.", "login_failed"),

@@ -15,7 +15,7 @@ use std::io::{self, Write};
 
 use super::clock::Clock;
 use super::reply::{Here, HitLine, JoinedSelf, Line, Reply, RoomSummary, Where};
-use crate::chat::request::commands::{self, PAGE};
+use crate::chat::request::commands::{self, PAGE, SLASHES};
 use crate::chat::request::{Request, RequestError};
 use crate::chat::state::history::MessageKind;
 use crate::chat::text::{self, Lines, Row, one_row, quote};
@@ -44,8 +44,8 @@ const WAY_OUT_BYTES_MAX: usize = 4;
 /// A command that is not in the table, or that lacks an argument.
 pub fn parse(line: &str) -> Result<Request<'_>, RequestError> {
     let line = without_invisible_start(line.trim_end());
-    let Some(command) = line.strip_prefix('/') else { return Ok(unslashed(line)) };
-    if command.starts_with('/') {
+    let Some(command) = line.strip_prefix(SLASHES) else { return Ok(unslashed(line)) };
+    if command.starts_with(SLASHES) {
         return Ok(Request::Say {
             room: None,
             text: command.into(),
@@ -55,7 +55,7 @@ pub fn parse(line: &str) -> Result<Request<'_>, RequestError> {
     }
     let (name, arguments) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
     let Some(spec) = commands::find(name) else {
-        let unknown = quote(&line[..=name.len()], 40);
+        let unknown = quote(&line[..line.len() - command.len() + name.len()], 40);
         let message = match commands::nearest(name) {
             Some(meant) => format!("There is no command {unknown}. Did you mean /{meant}?"),
             None => format!(
@@ -99,7 +99,7 @@ fn without_invisible_start(line: &str) -> &str {
     let is_invisible = |c: char| text::is_blank(c) || c.is_control();
     let bare = line.trim_start_matches(|c: char| is_invisible(c) && !c.is_whitespace());
     let barest = line.trim_start_matches(|c: char| is_invisible(c) || c.is_whitespace());
-    if bare.starts_with('/') || begins_with_command(barest) {
+    if bare.starts_with(SLASHES) || begins_with_command(barest) {
         return barest;
     }
     line.trim_start_matches('\u{FEFF}')
@@ -108,9 +108,9 @@ fn without_invisible_start(line: &str) -> &str {
 /// Behind a space it is a command only if there is such a one: text that somebody pastes may begin
 /// with any number of both.
 fn begins_with_command(line: &str) -> bool {
-    let Some(command) = line.strip_prefix('/') else { return false };
+    let Some(command) = line.strip_prefix(SLASHES) else { return false };
     let name = command.split(char::is_whitespace).next().unwrap_or_default();
-    !name.starts_with('/') && commands::find(name).is_some()
+    !name.starts_with(SLASHES) && commands::find(name).is_some()
 }
 
 // ---- Replies ----

@@ -1,14 +1,12 @@
 //! What browsers and programs are known by, and invitations.
 
 use std::borrow::Cow;
-use std::ops::Range;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::login::unavailable;
 use crate::chat::Chat;
-use crate::chat::dialect::Dialect;
 use crate::chat::dialect::reply::{InvitationLine, Reply, SessionLine};
 use crate::chat::handlers::{Context, Done, shown};
 use crate::chat::ids::{RoomId, UserId};
@@ -16,7 +14,7 @@ use crate::chat::record::Kept;
 use crate::chat::request::RequestError;
 use crate::chat::state::accounts::{AccessKey, Invitation, Role, SecretHash};
 use crate::chat::text::quote;
-use crate::secrets::{CODE_GROUP_CHARS, CODE_SHOWN_CHARS, SECRET_BYTES, code_of, read_code};
+use crate::secrets::{self, SECRET_BYTES, code_of, read_code};
 
 /// An account has at most so many tokens, and so many browsers: of those, the oldest makes place.
 const TOKENS_MAX: usize = 50;
@@ -40,7 +38,7 @@ const HOUR_MS: u64 = 60 * 60 * 1000;
 pub const TOKEN_PREFIX: &str = "cst_";
 
 /// Of what looks like a token in a text, or like a code, so many are looked up: each takes a hash.
-const SECRETS_LOOKED_UP: usize = 16;
+const SECRETS_LOOKED_UP: usize = 64;
 
 /// A token has so many bytes: its prefix, and 32 bytes in base64.
 const TOKEN_BYTES: usize = TOKEN_PREFIX.len() + 43;
@@ -134,7 +132,7 @@ impl Chat {
         Ok(())
     }
 
-    /// What somebody meant to log in with at a terminal is not said.
+    /// What somebody meant to log in with is not said.
     ///
     /// # Errors
     /// It is that.
@@ -143,7 +141,8 @@ impl Chat {
         cx: &Context<'_>,
         text: &str,
     ) -> Done {
-        if cx.dialect() == Dialect::Text && self.is_login_without_slash(text) {
+        // A bot types nothing, and may have much to say of logins.
+        if self.is_login_without_slash(text) && self.state.accounts().owner_of(cx.user).is_none() {
             let message = "That looks like a command without its slash, with a password in it, so \
                            it was not said.";
             return Err(RequestError::new("not_said", message.to_owned()));
@@ -169,23 +168,29 @@ impl Chat {
         self.check_codes(text, unix_ms)
     }
 
+    /// Whether a text that has no hyphen has to be looked at for codes. Each message is asked.
+    pub(in crate::chat::handlers) fn may_have_code(&self, text: &str) -> bool {
+        let accounts = self.state.accounts();
+        let has_codes = accounts.invitations().next().is_some() || !accounts.has_owner();
+        has_codes && secrets::may_have_code(text)
+    }
+
     fn check_codes(&self, text: &str, unix_ms: u64) -> Done {
-        // There is one in each code, and in hardly any message.
-        if memchr::memchr(b'-', text.as_bytes()).is_none() {
+        let accounts = self.state.accounts();
+        if !secrets::may_have_code(text) {
             return Ok(());
         }
-        let accounts = self.state.accounts();
-        let codes = codes_in(text).take(SECRETS_LOOKED_UP);
-        let hashes: Vec<SecretHash> = codes.map(|code| SecretHash::of(&code)).collect();
         let mut live = accounts.invitations().filter(|(_, one)| one.is_good(unix_ms));
+        let codes = secrets::codes_in(text).take(SECRETS_LOOKED_UP);
+        let hashes: Vec<SecretHash> = codes.map(|code| SecretHash::of(&code)).collect();
         if !hashes.is_empty() && live.any(|(_, one)| hashes.contains(&one.hash)) {
             let message = "There is a code in that by which anybody who reads it could have an \
                            account, so it was not said. /msg NAME tells it to one person.";
             return Err(RequestError::new("not_said", message.to_owned()));
         }
         // What the owner's code is only another thread knows, but for its form.
-        if !hashes.is_empty()
-            && (text.contains("#setup=") || !self.has_owner() && has_lone_code(text))
+        if !self.has_owner() && secrets::has_lone_code(text)
+            || text.contains("#setup=") && secrets::has_code(text)
         {
             let message = "That may be the code of the owner's link: whoever reads it could own \
                            this server, so it was not said.";
@@ -452,33 +457,7 @@ struct Target {
 
 /// Whether there is something in a text that looks like a code or a token.
 pub(in crate::chat) fn has_secret_form(text: &str) -> bool {
-    text.contains(TOKEN_PREFIX) || codes_in(text).next().is_some()
-}
-
-/// What has the form in which codes are shown, anywhere in a text.
-fn codes_in(text: &str) -> impl Iterator<Item = String> {
-    places_of_codes(text).map(|(_, code)| code)
-}
-
-fn places_of_codes(text: &str) -> impl Iterator<Item = (Range<usize>, String)> {
-    let hyphens = memchr::memchr_iter(b'-', text.as_bytes());
-    hyphens.filter_map(|at| {
-        let begin = at.checked_sub(CODE_GROUP_CHARS)?;
-        let place = begin..begin + CODE_SHOWN_CHARS;
-        let typed = text.get(place.clone())?;
-        let is_second = typed.as_bytes()[2 * CODE_GROUP_CHARS + 1] == b'-';
-        read_code(typed).filter(|_| is_second).map(|code| (place, code))
-    })
-}
-
-/// Whether there is a code by itself in a text: other numbers have more groups.
-fn has_lone_code(text: &str) -> bool {
-    let goes_on =
-        |byte: Option<&u8>| byte.is_some_and(|&it| it.is_ascii_alphanumeric() || it == b'-');
-    let bytes = text.as_bytes();
-    places_of_codes(text).any(|(Range { start, end }, _)| {
-        !goes_on(start.checked_sub(1).and_then(|at| bytes.get(at))) && !goes_on(bytes.get(end))
-    })
+    text.contains(TOKEN_PREFIX) || secrets::has_code(text)
 }
 
 /// What somebody calls a browser or a program.

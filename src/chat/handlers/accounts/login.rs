@@ -7,14 +7,14 @@ use crate::chat::Chat;
 use crate::chat::LOBBY;
 use crate::chat::dialect::Dialect;
 use crate::chat::dialect::reply::Reply;
-use crate::chat::handlers::{Context, Done};
+use crate::chat::handlers::{Context, Done, bare_name, called};
 use crate::chat::ids::UserId;
 use crate::chat::logins::Prompt;
 use crate::chat::name::{Name, RoomName};
 use crate::chat::record::Kept;
 use crate::chat::request::RequestError;
 use crate::chat::settings::{ACCOUNTS_MAX, Registration};
-use crate::chat::state::accounts::{Role, SecretHash};
+use crate::chat::state::accounts::{Invitation, Role, SecretHash};
 use crate::ids::ClientId;
 use crate::secrets::{code_of, read_code};
 
@@ -42,7 +42,7 @@ impl Chat {
         }
         let typed = name.unwrap_or_default();
         if !has_password {
-            let named = Name::parse(typed);
+            let named = Name::parse(bare_name(typed));
             let name = named.map_err(|error| RequestError::of("name_refused", &error))?;
             return match self.sessions.is_private(cx.client) {
                 true => self.prompt(cx, Prompt::Login { name: name.as_str().into() }),
@@ -66,7 +66,7 @@ impl Chat {
 
     /// The account that has this name.
     pub(in crate::chat::handlers) fn account_called(&self, typed: &str) -> Option<UserId> {
-        let name = Name::parse(typed).ok()?;
+        let name = called(typed)?;
         let user = self.state.users().find(name.key())?.id;
         self.state.accounts().contains(user).then_some(user)
     }
@@ -210,7 +210,7 @@ impl Chat {
         code: Option<&str>,
     ) -> Done {
         self.check_guest(cx)?;
-        let allowed = self.check_code(cx, code)?;
+        let allowed = self.check_code(cx, code, typed)?;
         let name = self.name_for(cx, typed, allowed)?;
         if password.is_none() {
             let (name, code) = (name.as_str().into(), code.and_then(read_code).map(Box::from));
@@ -302,7 +302,8 @@ impl Chat {
         accounts.count() + accounts.reserved().len() >= ACCOUNTS_MAX
     }
 
-    /// What allows somebody to have an account.
+    /// What allows somebody to have an account of this name. A code that is of no use for that is
+    /// answered as one that there is not, at the same time: nobody learns of others by guessing.
     ///
     /// # Errors
     /// Nothing does.
@@ -310,6 +311,7 @@ impl Chat {
         &self,
         cx: &Context<'_>,
         code: Option<&str>,
+        name: &str,
     ) -> Result<Allowed, RequestError> {
         let (accounts, is_full) = (self.state.accounts(), self.has_all_accounts());
         let Some(code) = code else {
@@ -325,21 +327,17 @@ impl Chat {
         };
         let code = read_code(code).ok_or_else(wrong_code)?;
         let found = self.good_invitation(cx, &code);
-        let resets = found.and_then(|id| accounts.invitation(id)?.resets);
-        let makes_account =
-            found.and_then(|id| accounts.invitation(id)).is_none_or(|one| one.makes_account);
-        match (found, resets) {
-            (Some(invitation), Some(account)) => {
-                let by = accounts.invitation(invitation).map(|one| one.by);
-                match by.is_some_and(|by| self.may_reset(by, account)) {
-                    true => Ok(Allowed::Resetting { invitation, account }),
-                    false => Err(wrong_code()),
-                }
+        let found = found.and_then(|id| Some((id, accounts.invitation(id)?)));
+        let named = self.account_called(name);
+        match found {
+            Some((invitation, Invitation { resets: Some(account), by, .. }))
+                if named == Some(*account) && self.may_reset(*by, *account) =>
+            {
+                Ok(Allowed::Resetting { invitation, account: *account })
             }
             _ if is_full => Err(full()),
-            (Some(_), None) if !makes_account => Err(wrong_code()),
-            (Some(invitation), None) => Ok(Allowed::Invited(invitation)),
-            (None, _) => Ok(Allowed::IfOwner),
+            Some((invitation, one)) if one.makes_account => Ok(Allowed::Invited(invitation)),
+            _ => Ok(Allowed::IfOwner),
         }
     }
 
@@ -399,7 +397,8 @@ pub(super) enum Allowed {
         invitation: u64,
         account: UserId,
     },
-    /// Its code is no invitation: it may be the one that makes an owner.
+    /// Its code is no invitation that it could have an account by: it may be the one that makes an
+    /// owner.
     IfOwner,
 }
 

@@ -4,9 +4,8 @@ use super::login::{
     Allowed, PASSWORD_BYTES_MAX, check_password, unavailable, wrong_code, wrong_password,
 };
 use crate::chat::Chat;
-use crate::chat::handlers::Context;
+use crate::chat::handlers::{Context, called};
 use crate::chat::ids::UserId;
-use crate::chat::name::Name;
 use crate::chat::proofs::{Proof, Whose, Work};
 use crate::chat::request::{AccountRequest, Request, RequestError, RoomRequest};
 use crate::delivery::Wait;
@@ -68,7 +67,7 @@ impl Chat {
             }
             AccountRequest::Register { name, password: Some(password), code } => {
                 self.check_private(cx)?;
-                let allowed = self.check_code(cx, code.as_deref())?;
+                let allowed = self.check_code(cx, code.as_deref(), name)?;
                 let shown = self.name_for(cx, name, allowed)?;
                 check_password(password, shown.as_str())?;
                 let code = code.as_deref().filter(|_| allowed == Allowed::IfOwner);
@@ -120,7 +119,7 @@ impl Chat {
     ) -> Result<(Work, Option<Whose>), RequestError> {
         let account = self.account_called(name);
         let verify = Some((password_to_try(password)?, self.hash_of(account)));
-        let nobody = || Name::parse(name).ok().map(|name| Whose::Nobody(name.key().into()));
+        let nobody = || called(name).map(|name| Whose::Nobody(name.key().into()));
         let whose = account.map(Whose::Account).or_else(nobody);
         Ok((Work { verify, ..Work::default() }, whose))
     }

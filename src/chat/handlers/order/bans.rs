@@ -156,6 +156,9 @@ impl Chat {
         if ip.is_loopback() || ip.is_unspecified() {
             return refused("This machine cannot be banned.");
         }
+        if matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local()) {
+            return refused("That network is of all who are on the same link as this machine.");
+        }
         if self.settings.proxies.iter().any(|proxy| proxy.contains(&ip)) {
             return refused("A proxy cannot be banned: everybody comes by it.");
         }

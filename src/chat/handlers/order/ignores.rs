@@ -74,20 +74,34 @@ impl Chat {
         channel: ChannelId,
         said: Option<(&str, Line<'_>)>,
     ) {
+        let stub = said.map(|(room, line)| {
+            let line = Line::stub(line.id, line.time);
+            let epoch = self.settings.epoch.as_str();
+            Reply::Said { room, epoch, line, reference: None }
+        });
+        self.show_ignoring(cx, room, channel, |dialect| match dialect {
+            Dialect::Json => stub.as_ref(),
+            Dialect::Text => None,
+        });
+    }
+
+    /// Those who ignore who asks get this in place of what was published last in a room.
+    pub(in crate::chat) fn show_ignoring<'a>(
+        &self,
+        cx: &mut Context<'_>,
+        room: RoomId,
+        channel: ChannelId,
+        shown: impl Fn(Dialect) -> Option<&'a Reply<'a>>,
+    ) {
         let ignoring = self.state.order().ignoring(cx.user);
         for user in ignoring.filter(|&user| self.state.is_member(user, room)) {
             for client in self.clients_of(user) {
-                let dialect = Dialect::from(cx.out.encoding(client).dialect);
-                let stub = match (said, dialect) {
-                    (Some((room, line)), Dialect::Json) => {
-                        let line = Line::stub(line.id, line.time);
-                        let epoch = &self.settings.epoch;
-                        let stub = Reply::Said { room, epoch, line, reference: None };
-                        cx.out.encode(client, |to| render(to, &stub))
-                    }
-                    (None, _) | (_, Dialect::Text) => Vec::new(),
+                let shown = shown(cx.out.encoding(client).dialect.into());
+                let bytes = match shown {
+                    Some(reply) => cx.out.encode(client, |to| render(to, reply)),
+                    None => Vec::new(),
                 };
-                cx.out.replace_last(channel, client, &stub);
+                cx.out.replace_last(channel, client, &bytes);
             }
         }
     }

@@ -49,7 +49,11 @@ impl Chat {
     }
 
     /// Why something is done, as others are shown it; empty if nothing is said.
-    fn reason_of(&self, cx: &Context<'_>, reason: Option<&str>) -> Result<Box<str>, RequestError> {
+    pub(super) fn reason_of(
+        &self,
+        cx: &Context<'_>,
+        reason: Option<&str>,
+    ) -> Result<Box<str>, RequestError> {
         let Some(reason) = reason.map(str::trim).filter(|reason| !reason.is_empty()) else {
             return Ok("".into());
         };

@@ -23,7 +23,7 @@ impl Chat {
         minutes: Option<u32>,
         reason: Option<&str>,
     ) -> Done {
-        let (room, user) = self.to_mute(cx, room, name)?;
+        let (room, user) = self.to_mute(cx, room, name, "You cannot mute yourself.")?;
         let (reason, until_ms) = (self.reason_of(cx, reason)?, until_ms(cx, minutes)?);
         for over in self.state.order().mutes_over(room, cx.unix_ms()) {
             self.happen(cx, OrderChange::Unmuted { room, user: over });
@@ -51,7 +51,7 @@ impl Chat {
 
     /// Lets somebody speak again.
     pub(super) fn unmute(&mut self, cx: &mut Context<'_>, room: Option<&str>, name: &str) -> Done {
-        let (room, user) = self.to_mute(cx, room, name)?;
+        let (room, user) = self.to_mute(cx, room, name, "You cannot let yourself speak again.")?;
         let (by, name) = (self.shown_name(cx.user).to_owned(), self.shown_name(user).to_owned());
         let here = self.room_name(room).to_owned();
         if self.state.order().mute(room, user, cx.unix_ms()).is_none() {
@@ -67,12 +67,13 @@ impl Chat {
         Ok(())
     }
 
-    /// The room and the person, whom who asks may mute there.
+    /// The room and the person, whom who asks may mute there. `oneself`: why not if it is both.
     fn to_mute(
         &self,
         cx: &Context<'_>,
         room: Option<&str>,
         name: &str,
+        oneself: &str,
     ) -> Result<(RoomId, UserId), RequestError> {
         let room = self.room_of(cx, room)?;
         let refused = |message: &str| Err(RequestError::new("not_allowed", message.to_owned()));
@@ -86,7 +87,7 @@ impl Chat {
         }
         let roles = self.state.accounts();
         if user == cx.user {
-            return refused("You cannot mute yourself.");
+            return refused(oneself);
         }
         if roles.role(user) != Role::None && roles.role(cx.user) != Role::Owner {
             return refused("Only owners of this server can do that for admins and owners.");
@@ -118,6 +119,15 @@ impl Chat {
             let message = format!("You are muted in {}{term}", self.room_name(room));
             Err(RequestError::new("muted", message))
         })
+    }
+
+    /// Whether who asks may take another name: all who are in a room read that, and somebody who may
+    /// say nothing there would say it so.
+    ///
+    /// # Errors
+    /// They are muted in one of their rooms.
+    pub(in crate::chat::handlers) fn check_may_rename(&self, cx: &Context<'_>) -> Done {
+        self.state.rooms_of(cx.user).try_for_each(|room| self.check_muted(cx, room))
     }
 
     fn room_name(&self, room: RoomId) -> &str {

@@ -449,7 +449,7 @@ fn a_name_that_looks_reserved_is_refused() {
         assert!(is_right, "{typed} ({}): {kind:?}", typed.escape_unicode());
     }
     for typed in [
-        "administrator",
+        "administration",
         "alice",
         "admin2",
         "youth",

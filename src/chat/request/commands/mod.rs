@@ -407,6 +407,9 @@ pub const COMMANDS: [CommandSpec; 61] = [
     },
 ];
 
+/// What a command begins with: a slash, or the one that is typed while Japanese is.
+pub const SLASHES: [char; 2] = ['/', '／'];
+
 /// [`COMMANDS`] for the page, as a JavaScript module.
 pub static COMMANDS_MODULE: LazyLock<String> = LazyLock::new(|| {
     let table = serde_json::to_string(&COMMANDS[..]).expect("strings always serialize");
@@ -416,7 +419,7 @@ pub static COMMANDS_MODULE: LazyLock<String> = LazyLock::new(|| {
 
 /// A command by its name, or by what it is called elsewhere, in any case.
 pub fn find(name: &str) -> Option<&'static CommandSpec> {
-    let name = name.strip_prefix('/').filter(|bare| !bare.is_empty()).unwrap_or(name);
+    let name = name.strip_prefix(SLASHES).filter(|bare| !bare.is_empty()).unwrap_or(name);
     let alias = ALIASES.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(name));
     let name = alias.map_or(name, |&(_, name)| name);
     COMMANDS.iter().find(|spec| spec.name.eq_ignore_ascii_case(name))

@@ -36,7 +36,7 @@ export class CommandList {
 
   /** An input method that composes has the keys for itself. */
   #written(isComposing) {
-    const { value } = $('#composer'), [, typed, blank] = /^\/([^\s/]*)( ?)$/.exec(value) ?? [];
+    const { value } = $('#composer'), [, typed, blank] = /^[/／]([^\s/／]*)( ?)$/.exec(value) ?? [];
     this.#isShut &&= typed !== undefined;
     this.#isMoved = false;
     if (typed === undefined || isComposing || this.#isShut) return this.#show([]);
