@@ -63,11 +63,14 @@ impl Chat {
         is_follower
     }
 
-    /// A client that follows hears a room of its account from here on.
+    /// A client that follows hears a room from here on: its account has been in it already, or it has
+    /// asked for it by another name.
     pub(super) fn hear_followed(&mut self, cx: &mut Context<'_>, room: RoomId) {
+        if !self.sessions.follows_some(cx.client) {
+            return;
+        }
         let channel = self.channel_for(room, cx.out);
-        let is_new = !cx.out.channels_of(cx.client).any(|other| other == channel);
-        if is_new && self.sessions.follows_some(cx.client) {
+        if !cx.out.channels_of(cx.client).any(|other| other == channel) {
             cx.out.join(channel, cx.client);
         }
     }
