@@ -168,8 +168,11 @@ impl Model {
         found.filter(|(_, one)| !self.is_banned(one.by)).map(|(id, _)| *id)
     }
 
-    pub fn is_known_code(&self, code: &str) -> bool {
-        read_code(code).is_some_and(|code| self.invitation_of(&code).is_some())
+    /// Whether this is the code of an invitation, or one for the password of who is called so.
+    pub fn is_known_code(&self, code: &str, name: &str) -> bool {
+        let invitation = read_code(code).and_then(|code| self.invitation_of(&code));
+        let invites = invitation.is_some_and(|id| self.kept.invitations[&id].resets.is_none());
+        invites || self.reset_by(Some(code), name).is_some()
     }
 
     pub fn use_invitation(&mut self, id: u64) {

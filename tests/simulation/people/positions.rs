@@ -125,7 +125,9 @@ impl Model {
             let heard = client.heard.get(&room).copied().unwrap_or(0);
             let unwritten = client.expected.iter().find_map(|(_, told)| match told {
                 Told::Said { of, id, name, text, .. } if *of == room => {
-                    (!is_written(&format!("] {name}: {}", lines(text)))).then_some(*id)
+                    let shown = format!("] {name}: {}", lines(text));
+                    let on_lines = shown.replace('\n', "\r\n");
+                    (!is_written(&shown) && !is_written(&on_lines)).then_some(*id)
                 }
                 _ => None,
             });

@@ -51,7 +51,7 @@ impl Model {
             (user.filter(|_| is_right), password)
         });
         let has_known_code = match &request {
-            Request::Register { code: Some(code), .. } => self.is_known_code(code),
+            Request::Register { name, code: Some(code), .. } => self.is_known_code(code, name),
             _ => false,
         };
         let client = self.clients.get_mut(&n).expect("it is there");
