@@ -68,6 +68,7 @@ use handlers::arrivals::Arrival;
 use ids::RoomId;
 use keeping::Keeping;
 use logins::Logins;
+use metrics::PostMetrics;
 use name::RoomName;
 use preferences::AllPreferences;
 use presence::PresenceSums;
@@ -136,6 +137,7 @@ pub struct Chat {
     written: Written,
     preferences: AllPreferences,
     posts: BTreeMap<SecretHash, TokenBucket>,
+    post_metrics: PostMetrics,
     arrivals: BTreeMap<ClientId, Arrival>,
     /// Who waits for a ticket to arrive, the first one first; some may have gone.
     arriving: BTreeMap<Ticket, Vec<ClientId>>,
@@ -164,6 +166,7 @@ impl Chat {
             written: Written::default(),
             preferences: AllPreferences::default(),
             posts: BTreeMap::new(),
+            post_metrics: PostMetrics::default(),
             arrivals: BTreeMap::new(),
             arriving: BTreeMap::new(),
             absences: Absences::default(),

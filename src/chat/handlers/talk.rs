@@ -91,7 +91,8 @@ impl Chat {
                 }
             };
             let (room, reference) = (here.name.as_str(), cx.reference);
-            cx.reply(&Reply::Said { room, line, reference });
+            let epoch = &self.settings.epoch;
+            cx.reply(&Reply::Said { room, epoch, line, reference });
             return Ok(());
         }
         self.check_may_say(cx, here)?;

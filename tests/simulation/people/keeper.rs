@@ -21,6 +21,7 @@ use chat_server::wire::http::events::Wanted;
 use chat_server::wire::line::LineMode;
 use serde_json::Value;
 
+use super::following::Followed;
 use super::model::Model;
 use super::positions::Typed;
 use super::resuming::Coming;
@@ -130,9 +131,12 @@ impl Service for Keeper {
                 return;
             }
             model.opened(number(client), ip, ways, hello.credential);
+            model.forget_told(number(client), hello.query.has("follow"));
             let framing = out.encoding(client).framing;
             if let Some(client) = model.clients.get_mut(&number(client)) {
                 client.follows = matches!(framing, Framing::Events | Framing::JsonLines);
+                let names = hello.query.all("follow").map(str::to_lowercase);
+                client.followed = hello.query.has("follow").then(|| Followed::new(names.collect()));
             }
             model.set_terminal(number(client), framing == Framing::Lines);
             hello.credential.and_then(|shown| model.refused_secret(shown))
