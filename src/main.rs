@@ -9,8 +9,11 @@ use std::time::Duration;
 
 use chat_server::chat::Chat;
 use chat_server::chat::name::{Name, NameError, RoomName};
-use chat_server::config::{Config, Connect, Exit, HistoryTool, Mode, PAGE_URL, PageTool, Tool};
+use chat_server::config::{
+    Config, Connect, Exit, Health, HistoryTool, Mode, PAGE_URL, PageTool, Tool,
+};
 use chat_server::delivery::Delivery;
+use chat_server::net::client::health::Pages;
 use chat_server::net::event_loop::{Ended, EventLoop, NetSettings};
 use chat_server::net::listening::Inherited;
 use chat_server::net::secrets::SystemSecrets;
@@ -27,6 +30,7 @@ use chat_server::store::place::Place;
 use chat_server::store::sqlite::tools::{self, ToolError};
 use chat_server::store::sqlite::{SqliteStore, history_version, new_epoch};
 use chat_server::wire::Protocols;
+use chat_server::wire::http::public_url::BasePath;
 use log::{error, info, warn};
 
 /// The address cannot be listened on, or the history cannot be had.
@@ -50,7 +54,7 @@ fn main() -> ExitCode {
     };
     match &config.tool {
         Some(Tool::Connect(connect)) => return talk(connect),
-        Some(Tool::Health(server)) => return ask_health(server),
+        Some(Tool::Health(health)) => return ask_health(health, &config.base_path),
         Some(Tool::History(tool)) => return look_after(tool),
         Some(Tool::Page(page)) => return print(page),
         None => {}
@@ -202,7 +206,7 @@ fn owner_link(code: &OwnerCode, page_url: &str) -> io::Result<String> {
 
 /// Talks to a server.
 fn talk(connect: &Connect) -> ExitCode {
-    match client::run(&connect.to, &connect.trust()) {
+    match client::run(&connect.to, &connect.trusted.trust()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is_usage() => complain(EXIT_USAGE, error),
         Err(error) => complain(EXIT_CANNOT_SERVE, error),
@@ -210,8 +214,9 @@ fn talk(connect: &Connect) -> ExitCode {
 }
 
 /// Says whether a server is well.
-fn ask_health(server: &Connect) -> ExitCode {
-    match client::health::ask(&server.to, &server.trust()) {
+fn ask_health(health: &Health, base: &BasePath) -> ExitCode {
+    let pages = health.pages.clone().unwrap_or_else(|| Pages::here(base.clone()));
+    match client::health::ask(&pages, &health.trusted.trust()) {
         Ok(said) => {
             let _ = writeln!(io::stdout(), "{said}");
             ExitCode::SUCCESS
