@@ -367,7 +367,7 @@ fn a_history_that_cannot_be_used_is_one_clear_line() {
     let database = scratch.0.join("history.db");
     std::fs::write(&database, "a letter").expect("a file");
     assert_complaint(&mut with_data(&scratch.0), 1, "is not a history of this program");
-    assert_complaint(&mut with_data(&database), 1, "cannot keep history in ");
+    assert_complaint(&mut with_data(&database), 1, "history.db: it is no directory");
 }
 
 #[test]
