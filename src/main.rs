@@ -13,9 +13,12 @@ use chat_server::config::{Config, Connect, Exit, Health, HistoryTool, Mode, Page
 use chat_server::delivery::Delivery;
 use chat_server::net::client::health::Pages;
 use chat_server::net::event_loop::{Ended, EventLoop, NetSettings};
-use chat_server::net::listening::{Bound, Inherited};
+use chat_server::net::listening::Inherited;
 use chat_server::net::secrets::SystemSecrets;
 use chat_server::net::secrets::owner_code::OwnerCode;
+use chat_server::net::upgrade::predecessor::{Estate, Predecessor};
+use chat_server::net::upgrade::record::Record;
+use chat_server::net::upgrade::{Program, Terms, Upgrade, request};
 use chat_server::net::{client, logging, stdout};
 use chat_server::plural::Count;
 use chat_server::service::Service;
@@ -23,7 +26,7 @@ use chat_server::service::broadcast::Broadcast;
 use chat_server::service::echo::Echo;
 use chat_server::store::place::Place;
 use chat_server::store::sqlite::tools::{self, ToolError};
-use chat_server::store::sqlite::{SqliteStore, new_epoch};
+use chat_server::store::sqlite::{SqliteStore, history_version, new_epoch};
 use chat_server::wire::Protocols;
 use chat_server::wire::http::public_url::BasePath;
 use log::{error, info, warn};
@@ -54,24 +57,52 @@ fn main() -> ExitCode {
         Some(Tool::Page(page)) => return print(page),
         None => {}
     }
+    if let Err(error) = logging::start(config.monitoring.log_format) {
+        return complain(EXIT_USAGE, error);
+    }
+    let code = match Predecessor::find() {
+        Ok(Some(predecessor)) => take_over(&config, predecessor),
+        Ok(None) => start(&config),
+        Err(error) => complain(EXIT_CANNOT_SERVE, error),
+    };
+    log::logger().flush();
+    code
+}
+
+/// Takes over from another process that this program was started by.
+fn take_over(config: &Config, predecessor: Predecessor) -> ExitCode {
+    let net = match config.net(false) {
+        Ok(net) => NetSettings { addresses: Vec::new(), ..net },
+        Err(error) => {
+            predecessor.refuse(&error.to_string());
+            return complain(EXIT_USAGE, error);
+        }
+    };
+    if config.mode != Mode::Chat {
+        predecessor.refuse("it is no chat");
+        return complain(EXIT_USAGE, "only a chat takes over");
+    }
+    match predecessor.agree(&Terms::new(history_version())) {
+        Ok((listeners, estate)) => chat(config, net, listeners, Some(estate)),
+        Err(error) => complain(EXIT_CANNOT_SERVE, format_args!("does not take over: {error}")),
+    }
+}
+
+/// Serves what nobody has served before.
+fn start(config: &Config) -> ExitCode {
     let inherited = match Inherited::take() {
         Ok(inherited) => inherited,
         Err(error) => return complain(EXIT_CANNOT_SERVE, error),
     };
-    if let Err(error) = logging::start(config.monitoring.log_format) {
-        return complain(EXIT_USAGE, error);
-    }
     let net = match config.net(inherited.is_empty()) {
         Ok(net) => net,
         Err(error) => return complain(EXIT_USAGE, error),
     };
-    let code = match config.mode {
-        Mode::Chat => chat(&config, net, inherited),
-        Mode::Echo => serve(net, inherited, |_| Echo, |_, _| {}),
-        Mode::Broadcast => serve(net, inherited, Broadcast::new, |_, _| {}),
-    };
-    log::logger().flush();
-    code
+    match config.mode {
+        Mode::Chat => chat(config, net, inherited, None),
+        Mode::Echo => serve(net, inherited, |_| Echo, announce),
+        Mode::Broadcast => serve(net, inherited, Broadcast::new, announce),
+    }
 }
 
 /// Says in one line why the program ends.
@@ -82,7 +113,12 @@ fn complain(code: u8, what: impl Display) -> ExitCode {
 }
 
 /// Serves the chat with what is kept of it.
-fn chat(config: &Config, net: NetSettings, inherited: Inherited) -> ExitCode {
+fn chat(
+    config: &Config,
+    net: NetSettings,
+    inherited: Inherited,
+    estate: Option<Estate>,
+) -> ExitCode {
     let directory = match Place::find(config.data.directory.as_deref()) {
         Ok(Place::Directory(directory)) => directory,
         Ok(Place::Memory) => {
@@ -90,8 +126,10 @@ fn chat(config: &Config, net: NetSettings, inherited: Inherited) -> ExitCode {
             let secrets = Arc::new(SystemSecrets::new(OwnerCode::in_memory()));
             let own = Arc::clone(&secrets);
             let chat = |_: &mut Delivery| Chat::new(config.chat(new_epoch())).with_secrets(own);
-            return serve(net, inherited, chat, |chat, bound| {
-                tell_urls(config, bound, secrets.owner_code(), chat.has_owner());
+            return serve(net, inherited, chat, |event_loop| {
+                announce(event_loop)?;
+                tell_urls(config, event_loop, &secrets);
+                Ok(())
             });
         }
         Err(error) => return complain(EXIT_USAGE, error),
@@ -107,8 +145,18 @@ fn chat(config: &Config, net: NetSettings, inherited: Inherited) -> ExitCode {
     let own = Arc::clone(&secrets);
     let chat =
         |_: &mut Delivery| Chat::with_store(settings, Box::new(store), loaded).with_secrets(own);
-    let code = serve(net, inherited, chat, |chat, bound| {
-        tell_urls(config, bound, secrets.owner_code(), chat.has_owner());
+    let code = serve(net, inherited, chat, |event_loop| {
+        match estate {
+            Some(estate) => event_loop.take_over(estate)?,
+            None => {
+                announce(event_loop)?;
+                tell_urls(config, event_loop, &secrets);
+            }
+        }
+        let record = Record::in_directory(&directory);
+        let terms = Terms::new(history_version());
+        event_loop.set_upgrade(Upgrade::new(Program::of_this_process()?, terms, record));
+        Ok(())
     });
     match closer.close(CLOSE_PATIENCE) {
         Ok(()) => code,
@@ -119,17 +167,24 @@ fn chat(config: &Config, net: NetSettings, inherited: Inherited) -> ExitCode {
     }
 }
 
+/// Says where it listens.
+fn announce<A: Service>(event_loop: &mut EventLoop<A>) -> io::Result<()> {
+    stdout::announce(&event_loop.bound());
+    Ok(())
+}
+
 /// Tells who has started the server where its page is, and what makes an owner of them.
-fn tell_urls(config: &Config, bound: &[Bound], code: &OwnerCode, has_owner: bool) {
-    let url = config.page_url(bound);
+fn tell_urls(config: &Config, event_loop: &EventLoop<Chat>, secrets: &SystemSecrets) {
+    let url = config.page_url(&event_loop.bound());
     let url = url.as_deref();
     if let Some(url) = url.filter(|_| config.wire != Protocols::Line) {
         info!("the page is at {url}");
     }
+    let code = secrets.owner_code();
     if let Err(error) = code.note_page(url) {
         warn!("the owner command is not told where the page is: {error}");
     }
-    print_owner_link(code, url, has_owner);
+    print_owner_link(code, url, event_loop.service().has_owner());
 }
 
 /// Tells who can read the log how to own the server, while nobody does.
@@ -198,6 +253,7 @@ fn look_after(tool: &HistoryTool) -> ExitCode {
         Err(error) => return complain(EXIT_USAGE, error),
     };
     let done = match tool {
+        HistoryTool::Upgrade { .. } => return tell(request::run(&data)),
         HistoryTool::Backup { file, .. } => tools::backup(&data, file),
         HistoryTool::Restore { file, force, .. } => tools::restore(&data, file, *force),
         HistoryTool::Check { .. } => tools::check(&data),
@@ -212,6 +268,11 @@ fn look_after(tool: &HistoryTool) -> ExitCode {
             })
         }
     };
+    tell(done)
+}
+
+/// Says in one line what was done, or why it was not.
+fn tell(done: Result<String, impl Display>) -> ExitCode {
     match done {
         Ok(line) => {
             // Who does not read it does not want to know.
@@ -253,20 +314,21 @@ fn serve<A: Service>(
     net: NetSettings,
     inherited: Inherited,
     service: impl FnOnce(&mut Delivery) -> A,
-    begin: impl FnOnce(&A, &[Bound]),
+    begin: impl FnOnce(&mut EventLoop<A>) -> io::Result<()>,
 ) -> ExitCode {
     let mut event_loop = match EventLoop::bind(net, inherited, service) {
         Ok(event_loop) => event_loop,
         Err(error) => return complain(EXIT_CANNOT_SERVE, error),
     };
-    let bound = event_loop.bound();
-    stdout::announce(&bound);
-    begin(event_loop.service(), &bound);
+    if let Err(error) = begin(&mut event_loop) {
+        return complain(EXIT_CANNOT_SERVE, error);
+    }
     let ended = event_loop.run();
     // Lines that were left out are reported before the last line.
     log::logger().flush();
     match ended {
         Ok(Ended::Drained) => info!("stopped"),
+        Ok(Ended::HandedOver) => info!("stopped; another process goes on"),
         Ok(Ended::Cut(clients)) => {
             let were = if clients == 1 { "was" } else { "were" };
             warn!("stopped; {} {were} cut off", Count(clients, "client"));

@@ -119,6 +119,12 @@ pub enum HistoryTool {
         #[command(flatten)]
         data: Data,
     },
+    /// Has the server that runs go on as the program that is now where it was started from: nobody
+    /// on a connection without TLS notices.
+    Upgrade {
+        #[command(flatten)]
+        data: Data,
+    },
     /// Prints a link that makes an owner of who opens it: once, within 30 minutes, while the
     /// server runs. It takes the place of the last one.
     Owner {
@@ -133,7 +139,8 @@ pub enum HistoryTool {
 impl HistoryTool {
     pub fn data(&self) -> &Data {
         match self {
-            HistoryTool::Backup { data, .. }
+            HistoryTool::Upgrade { data }
+            | HistoryTool::Backup { data, .. }
             | HistoryTool::Restore { data, .. }
             | HistoryTool::Check { data }
             | HistoryTool::Export { data, .. }
