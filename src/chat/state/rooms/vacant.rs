@@ -1,6 +1,6 @@
 //! Rooms that nobody is in: which of them makes place for others.
 
-use super::{Room, Rooms};
+use super::Rooms;
 use crate::chat::LOBBY;
 use crate::chat::ids::RoomId;
 
