@@ -9,9 +9,7 @@ use std::time::Duration;
 
 use chat_server::chat::Chat;
 use chat_server::chat::name::{Name, NameError, RoomName};
-use chat_server::config::{
-    Config, Connect, Exit, Health, HistoryTool, Mode, PAGE_URL, PageTool, Tool,
-};
+use chat_server::config::{Config, Connect, Exit, Health, HistoryTool, Mode, PageTool, Tool};
 use chat_server::delivery::Delivery;
 use chat_server::net::client::health::Pages;
 use chat_server::net::event_loop::{Ended, EventLoop, NetSettings};
@@ -178,30 +176,36 @@ fn announce<A: Service>(event_loop: &mut EventLoop<A>) -> io::Result<()> {
 /// Tells who has started the server where its page is, and what makes an owner of them.
 fn tell_urls(config: &Config, event_loop: &EventLoop<Chat>, secrets: &SystemSecrets) {
     let url = config.page_url(&event_loop.bound());
-    if config.wire != Protocols::Line {
+    let url = url.as_deref();
+    if let Some(url) = url.filter(|_| config.wire != Protocols::Line) {
         info!("the page is at {url}");
     }
     let code = secrets.owner_code();
-    if let Err(error) = code.note_page(&url) {
+    if let Err(error) = code.note_page(url) {
         warn!("the owner command is not told where the page is: {error}");
     }
-    print_owner_link(code, &url, event_loop.service().has_owner());
+    print_owner_link(code, url, event_loop.service().has_owner());
 }
 
 /// Tells who can read the log how to own the server, while nobody does.
-fn print_owner_link(code: &OwnerCode, page_url: &str, has_owner: bool) {
+fn print_owner_link(code: &OwnerCode, page_url: Option<&str>, has_owner: bool) {
     if has_owner {
         return;
     }
     match owner_link(code, page_url) {
+        Ok(link) if page_url.is_none() => info!(
+            "nobody owns this server yet: open its page with {link} behind the URL within 30 minutes \
+             to own it"
+        ),
         Ok(link) => info!("nobody owns this server yet: open {link} within 30 minutes to own it"),
         Err(error) => warn!("nobody owns this server, and no link can be made for that: {error}"),
     }
 }
 
 /// The page shows the code in it to the server. What follows # reaches no proxy and no log of one.
-fn owner_link(code: &OwnerCode, page_url: &str) -> io::Result<String> {
-    Ok(format!("{page_url}#setup={}", code.make()?))
+/// Where the page is not known it is only that.
+fn owner_link(code: &OwnerCode, page_url: Option<&str>) -> io::Result<String> {
+    Ok(format!("{}#setup={}", page_url.unwrap_or_default(), code.make()?))
 }
 
 /// Talks to a server.
@@ -257,8 +261,8 @@ fn look_after(tool: &HistoryTool) -> ExitCode {
         HistoryTool::Owner { public_url, .. } => {
             let code = OwnerCode::in_directory(&data);
             let given = public_url.as_ref().map(ToString::to_string);
-            let url = given.or_else(|| code.page()).unwrap_or_else(|| PAGE_URL.to_owned());
-            owner_link(&code, &url).map_err(|error| match error.kind() {
+            let url = given.or_else(|| code.page());
+            owner_link(&code, url.as_deref()).map_err(|error| match error.kind() {
                 io::ErrorKind::NotFound => ToolError::NoHistory { directory: data },
                 _ => ToolError::File { file: data, error },
             })

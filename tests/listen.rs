@@ -132,6 +132,26 @@ fn all_addresses_are_listened_on() {
 }
 
 #[test]
+fn where_the_page_is_is_not_known_from_a_socket() {
+    let scratch = Scratch::new("page");
+    let page = scratch.0.join("page-url");
+    let serve = |arguments: &[&str]| {
+        let mut command = program();
+        command.args(["--mode", "chat", "--data"]).arg(&scratch.0).args(arguments);
+        Running::launch(&mut command, 1).stop()
+    };
+    let log = serve(&["127.0.0.1:0"]);
+    assert!(log.contains("the page is at http://127.0.0.1:"), "{log}");
+    assert!(fs::read_to_string(&page).is_ok_and(|url| url.starts_with("http://127.0.0.1:")));
+    let socket = format!("unix:{}", scratch.socket().display());
+    let log = serve(&[&socket]);
+    assert!(!log.contains("the page is at") && log.contains("its page with #setup="), "{log}");
+    assert!(!page.exists());
+    serve(&[&socket, "--public-url", "https://chat.example.com/"]);
+    assert_eq!(fs::read_to_string(&page).ok().as_deref(), Some("https://chat.example.com/"));
+}
+
+#[test]
 fn one_address_that_cannot_be_had_is_one_clear_line_and_leaves_nothing() {
     let scratch = Scratch::new("one");
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");

@@ -12,7 +12,6 @@ pub use exit::Exit;
 pub use listen::Listen;
 pub use monitoring::Monitoring;
 pub use pages::PageTool;
-pub use people::PAGE_URL;
 pub use people::People;
 pub use tools::{Connect, Data, Health, HistoryTool, Tool};
 

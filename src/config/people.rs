@@ -9,9 +9,6 @@ use super::Config;
 use crate::chat::settings::Registration;
 use crate::net::listening::Bound;
 
-/// Where the page is of a server that was started without flags.
-pub const PAGE_URL: &str = "http://127.0.0.1:8080/";
-
 /// Who may take part.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct People {
@@ -40,16 +37,17 @@ pub struct People {
 }
 
 impl Config {
-    /// Where the page is: as people find it, else as somebody at this machine does.
-    pub fn page_url(&self, bound: &[Bound]) -> String {
+    /// Where the page is: as people find it, else as somebody at this machine does. `None`: it is on
+    /// Unix sockets alone, and only who has set up the proxy knows.
+    pub fn page_url(&self, bound: &[Bound]) -> Option<String> {
         if let Some(url) = &self.public_url {
-            return url.to_string();
+            return Some(url.to_string());
         }
         let tcp = bound.iter().find_map(|bound| match bound {
             Bound::Tcp(address) => Some(*address),
             Bound::Unix(_) => None,
         });
-        let Some(mut address) = tcp else { return PAGE_URL.to_owned() };
+        let mut address = tcp?;
         match address {
             SocketAddr::V4(v4) if v4.ip().is_unspecified() => {
                 address.set_ip(Ipv4Addr::LOCALHOST.into());
@@ -61,6 +59,6 @@ impl Config {
         }
         let needs_tls = self.tls.certificate.is_some() && !self.tls.plain.admits(address.ip());
         let scheme = if needs_tls { "https" } else { "http" };
-        format!("{scheme}://{address}{}", self.base_path.as_str())
+        Some(format!("{scheme}://{address}{}", self.base_path.as_str()))
     }
 }

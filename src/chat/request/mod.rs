@@ -207,7 +207,11 @@ impl Request<'_> {
             }
             Request::Account(request) => matches!(
                 request,
-                AccountRequest::Logout
+                // Who keeps order may have to log in first.
+                AccountRequest::Login { .. }
+                    | AccountRequest::Confirm { .. }
+                    | AccountRequest::Cookie { .. }
+                    | AccountRequest::Logout
                     | AccountRequest::EndSession { .. }
                     | AccountRequest::Uninvite { .. }
             ),

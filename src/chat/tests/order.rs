@@ -913,11 +913,26 @@ fn with_a_full_disk_order_is_kept() {
     ] {
         assert_eq!(told(&mut stage, who, line), [refused], "{line}");
     }
+    // Who keeps order may come anew.
+    for device in ["desk", "phone"] {
+        stage.open(device, LINES, Visit::default());
+    }
+    stage.say("desk", "/login olga");
+    let told_in = told(&mut stage, "desk", "password of olga");
+    assert!(told_in.iter().any(|it| it.contains("olga")), "{told_in:?}");
+    stage.open("page", JSON, Visit::default());
+    let login = r#"{"type":"login","name":"olga","password":"password of olga"}"#;
+    for (request, answer) in [(login, "account"), (r#"{"type":"cookie"}"#, "cookie")] {
+        let told = told(&mut stage, "page", request);
+        assert!(told.iter().any(|it| it.contains(&format!(r#""type":"{answer}""#))), "{told:?}");
+    }
     for (who, line) in [
         ("olga", "/delete 1"),
         ("olga", "/mute mia 10"),
         ("olga", "/unmute mia"),
         ("olga", "/ban mia"),
+        ("desk", "/unban mia"),
+        ("desk", "/ban mia"),
         ("bob", "/leave #bobs"),
         ("olga", "/delete-room #bobs"),
         ("bob", "/logout"),
@@ -928,6 +943,7 @@ fn with_a_full_disk_order_is_kept() {
     }
     let staff_log = log(stage.chat.state()).len();
     disk.set_space(Space::Full);
+    assert_eq!(told(&mut stage, "phone", "/login olga"), [refused]);
     for line in ["/ban ada", "/leave #lobby", "/mute ada"] {
         assert_eq!(told(&mut stage, "olga", line), [refused], "{line}");
     }

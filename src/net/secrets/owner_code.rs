@@ -48,14 +48,20 @@ impl OwnerCode {
         OwnerCode::Directory(directory.to_owned())
     }
 
-    /// Notes where the page is, for who asks for a link at the command line.
+    /// Notes where the page is, if that is known, for who asks for a link at the command line.
     ///
     /// # Errors
     /// It cannot be kept.
-    pub fn note_page(&self, url: &str) -> io::Result<()> {
-        match self {
-            OwnerCode::Memory(_) => Ok(()),
-            OwnerCode::Directory(directory) => fs::write(directory.join(PAGE_FILE), url),
+    pub fn note_page(&self, url: Option<&str>) -> io::Result<()> {
+        let OwnerCode::Directory(directory) = self else { return Ok(()) };
+        let file = directory.join(PAGE_FILE);
+        match url {
+            Some(url) => fs::write(file, url),
+            // What is there is of a server before.
+            None => match fs::remove_file(file) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                removed => removed,
+            },
         }
     }
 

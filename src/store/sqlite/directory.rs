@@ -21,7 +21,12 @@ pub struct Directory {
 impl Directory {
     /// Makes the directory if it is not there, and locks it.
     pub fn lock(path: &Path) -> Result<Directory, OpenError> {
-        let failed = |error| OpenError::Directory { path: path.to_owned(), error };
+        let failed = |error: io::Error| match error.kind() {
+            io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+                OpenError::NoDirectory { path: path.to_owned() }
+            }
+            _ => OpenError::Directory { path: path.to_owned(), error },
+        };
         DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(path).map_err(failed)?;
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false).mode(FILE_MODE);

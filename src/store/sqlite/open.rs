@@ -43,6 +43,8 @@ const PAGES_VALID_FOR_AT: usize = 92;
 pub enum OpenError {
     #[error("cannot keep history in {}: {error}", path.display())]
     Directory { path: PathBuf, error: io::Error },
+    #[error("cannot keep history in {}: it is no directory", path.display())]
+    NoDirectory { path: PathBuf },
     #[error("another server keeps its history in {}: give each a --data DIR of its own", path.display())]
     Locked { path: PathBuf },
     #[error("{} is not a history of this program; nothing was changed", file.display())]
