@@ -106,3 +106,21 @@ fn what_could_not_be_loaded_is_tried_again_when_it_is_needed() {
     alice.click("#open-help");
     alice.wait_until("the help", "document.querySelector('#help').open");
 }
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn who_is_writing_already_is_not_asked_for_a_name_in_mid_word() {
+    let server = chat(&[]);
+    let driver = Driver::start();
+    let guest = driver.browser("en-US");
+    guest.run_before_each_page(HOLD);
+    guest.open_first_part(&format!("http://{}/", server.address));
+    guest.press("half a sen");
+    guest.run("arrive()");
+    guest.wait_until("the offer", "!document.querySelector('#notice').hidden");
+    guest.press("tence");
+    assert_eq!(guest.count("dialog[open]"), 0);
+    assert_eq!(guest.run("return document.querySelector('#composer').value"), "half a sentence");
+    guest.click("#notice-actions button");
+    guest.wait_until("the question", "document.querySelector('#ask').open");
+}
