@@ -45,7 +45,7 @@ export class Members {
       (node, person) => this.#drawPerson(node, conv, person));
     setText($('#members-total'), conv.total ? t.people(conv.total) : '');
     const rest = conv.total - conv.members.size;
-    setHidden($('#members-more'), !(rest > 0 && conv.members.size > 0));
+    setHidden($('#members-more'), !(rest > 0 && conv.members.size > 0) || filter.value.trim() !== '');
     setText($('#members-more'), rest > 0 ? t.moreMembers(rest) : '');
   }
 
