@@ -187,6 +187,15 @@ fn who_asks_is_let_in_by_a_moderator() {
     bob.wait_shown("garden");
     alice.wait_until("nobody asks", "document.querySelector('#asking-box').hidden");
     alice.wait_notes("alice: you, owner; bob: ");
+
+    // As in a terminal, a line changes the rules, too.
+    alice.say("/room entry all");
+    alice.wait_notice("#garden is changed.");
+    bob.wait_event("everybody");
+    alice.say("/room posting nobody");
+    alice.wait_notice("moderators");
+    alice.say("/room colour red");
+    alice.wait_notice("Write it like this: /room");
 }
 
 #[test]
