@@ -32,6 +32,7 @@ export const page = {
     not_said: 'ルームを出たため送られませんでした。', busy: '相手がまだ前のメッセージを受け取っていません。あとでもう一度お試しください。',
   },
   welcome: 'ようこそ！お名前は？', welcomeNote: (n) => `発言の横に表示されます。${n} 文字まで。あとで変えられます。`,
+  notHere: 'ルームの中でだけ使えます。', cancel: 'キャンセル', missed: (n, since) => (since ? `${since} 以降の新着 ${n} 件` : `新着 ${n} 件`),
   welcomeOffer: 'ようこそ！名前がまだ決まっていません。',
   linkOffer: (link) => `このリンクで誰かを誘えます：${link}`, copyLink: 'リンクをコピー', linkCopied: 'リンクをコピーしました。',
   searching: '検索中…', nothingFound: '見つかりませんでした。',
