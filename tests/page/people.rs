@@ -325,6 +325,13 @@ fn a_guest_comes_back_after_a_reload_and_nobody_is_told() {
     let line = read_until(&mut carol, "");
     assert!(line.contains(&format!("{name}: second")), "{line}");
     guest.assert_no_complaints_but_the_connection();
+
+    // Until it says that somebody else is there.
+    guest.say("/logout");
+    guest.wait_until("somebody new", "document.querySelector('#ask')?.open === true");
+    guest.run("document.querySelector('#ask').close()");
+    assert_ne!(guest.text("#me b"), name);
+    assert_eq!(guest.count("#rooms li"), 1);
 }
 
 #[test]

@@ -81,7 +81,7 @@ export function actionsOf({ layout, members, parts, session }) {
     help: () => help.open(),
     login: (rest) => (store.role ? menu.open() : accounts.login(firstOf(rest))),
     register: (rest) => (store.role ? menu.open() : accounts.register(...rest.split(/\s+/).filter(Boolean).reverse())),
-    logout: () => ofAccount(() => menu.logout()),
+    logout: () => void (store.role ? menu.logout() : session.account.startAfresh()),
     account: () => ofAccount(() => menu.open()),
     password: () => ofAccount(() => menu.password()),
     sessions: () => ofAccount(() => menu.sessions()),
