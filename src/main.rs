@@ -9,12 +9,18 @@ use std::time::Duration;
 
 use chat_server::chat::Chat;
 use chat_server::chat::name::{Name, NameError, RoomName};
-use chat_server::config::{Config, Connect, Exit, HistoryTool, Mode, PAGE_URL, PageTool, Tool};
+use chat_server::config::{
+    Config, Connect, Exit, Health, HistoryTool, Mode, PAGE_URL, PageTool, Tool,
+};
 use chat_server::delivery::Delivery;
+use chat_server::net::client::health::Pages;
 use chat_server::net::event_loop::{Ended, EventLoop, NetSettings};
-use chat_server::net::listening::{Bound, Inherited};
+use chat_server::net::listening::Inherited;
 use chat_server::net::secrets::SystemSecrets;
 use chat_server::net::secrets::owner_code::OwnerCode;
+use chat_server::net::upgrade::predecessor::{Estate, Predecessor};
+use chat_server::net::upgrade::record::Record;
+use chat_server::net::upgrade::{Program, Terms, Upgrade, request};
 use chat_server::net::{client, logging, stdout};
 use chat_server::plural::Count;
 use chat_server::service::Service;
@@ -22,8 +28,9 @@ use chat_server::service::broadcast::Broadcast;
 use chat_server::service::echo::Echo;
 use chat_server::store::place::Place;
 use chat_server::store::sqlite::tools::{self, ToolError};
-use chat_server::store::sqlite::{SqliteStore, new_epoch};
+use chat_server::store::sqlite::{SqliteStore, history_version, new_epoch};
 use chat_server::wire::Protocols;
+use chat_server::wire::http::public_url::BasePath;
 use log::{error, info, warn};
 
 /// The address cannot be listened on, or the history cannot be had.
@@ -47,29 +54,57 @@ fn main() -> ExitCode {
     };
     match &config.tool {
         Some(Tool::Connect(connect)) => return talk(connect),
-        Some(Tool::Health(server)) => return ask_health(server),
+        Some(Tool::Health(health)) => return ask_health(health, &config.base_path),
         Some(Tool::History(tool)) => return look_after(tool),
         Some(Tool::Page(page)) => return print(page),
         None => {}
     }
+    if let Err(error) = logging::start(config.monitoring.log_format) {
+        return complain(EXIT_USAGE, error);
+    }
+    let code = match Predecessor::find() {
+        Ok(Some(predecessor)) => take_over(&config, predecessor),
+        Ok(None) => start(&config),
+        Err(error) => complain(EXIT_CANNOT_SERVE, error),
+    };
+    log::logger().flush();
+    code
+}
+
+/// Takes over from another process that this program was started by.
+fn take_over(config: &Config, predecessor: Predecessor) -> ExitCode {
+    let net = match config.net(false) {
+        Ok(net) => NetSettings { addresses: Vec::new(), ..net },
+        Err(error) => {
+            predecessor.refuse(&error.to_string());
+            return complain(EXIT_USAGE, error);
+        }
+    };
+    if config.mode != Mode::Chat {
+        predecessor.refuse("it is no chat");
+        return complain(EXIT_USAGE, "only a chat takes over");
+    }
+    match predecessor.agree(&Terms::new(history_version())) {
+        Ok((listeners, estate)) => chat(config, net, listeners, Some(estate)),
+        Err(error) => complain(EXIT_CANNOT_SERVE, format_args!("does not take over: {error}")),
+    }
+}
+
+/// Serves what nobody has served before.
+fn start(config: &Config) -> ExitCode {
     let inherited = match Inherited::take() {
         Ok(inherited) => inherited,
         Err(error) => return complain(EXIT_CANNOT_SERVE, error),
     };
-    if let Err(error) = logging::start(config.monitoring.log_format) {
-        return complain(EXIT_USAGE, error);
-    }
     let net = match config.net(inherited.is_empty()) {
         Ok(net) => net,
         Err(error) => return complain(EXIT_USAGE, error),
     };
-    let code = match config.mode {
-        Mode::Chat => chat(&config, net, inherited),
-        Mode::Echo => serve(net, inherited, |_| Echo, |_, _| {}),
-        Mode::Broadcast => serve(net, inherited, Broadcast::new, |_, _| {}),
-    };
-    log::logger().flush();
-    code
+    match config.mode {
+        Mode::Chat => chat(config, net, inherited, None),
+        Mode::Echo => serve(net, inherited, |_| Echo, announce),
+        Mode::Broadcast => serve(net, inherited, Broadcast::new, announce),
+    }
 }
 
 /// Says in one line why the program ends.
@@ -80,7 +115,12 @@ fn complain(code: u8, what: impl Display) -> ExitCode {
 }
 
 /// Serves the chat with what is kept of it.
-fn chat(config: &Config, net: NetSettings, inherited: Inherited) -> ExitCode {
+fn chat(
+    config: &Config,
+    net: NetSettings,
+    inherited: Inherited,
+    estate: Option<Estate>,
+) -> ExitCode {
     let directory = match Place::find(config.data.directory.as_deref()) {
         Ok(Place::Directory(directory)) => directory,
         Ok(Place::Memory) => {
@@ -88,8 +128,10 @@ fn chat(config: &Config, net: NetSettings, inherited: Inherited) -> ExitCode {
             let secrets = Arc::new(SystemSecrets::new(OwnerCode::in_memory()));
             let own = Arc::clone(&secrets);
             let chat = |_: &mut Delivery| Chat::new(config.chat(new_epoch())).with_secrets(own);
-            return serve(net, inherited, chat, |chat, bound| {
-                tell_urls(config, bound, secrets.owner_code(), chat.has_owner());
+            return serve(net, inherited, chat, |event_loop| {
+                announce(event_loop)?;
+                tell_urls(config, event_loop, &secrets);
+                Ok(())
             });
         }
         Err(error) => return complain(EXIT_USAGE, error),
@@ -105,8 +147,18 @@ fn chat(config: &Config, net: NetSettings, inherited: Inherited) -> ExitCode {
     let own = Arc::clone(&secrets);
     let chat =
         |_: &mut Delivery| Chat::with_store(settings, Box::new(store), loaded).with_secrets(own);
-    let code = serve(net, inherited, chat, |chat, bound| {
-        tell_urls(config, bound, secrets.owner_code(), chat.has_owner());
+    let code = serve(net, inherited, chat, |event_loop| {
+        match estate {
+            Some(estate) => event_loop.take_over(estate)?,
+            None => {
+                announce(event_loop)?;
+                tell_urls(config, event_loop, &secrets);
+            }
+        }
+        let record = Record::in_directory(&directory);
+        let terms = Terms::new(history_version());
+        event_loop.set_upgrade(Upgrade::new(Program::of_this_process()?, terms, record));
+        Ok(())
     });
     match closer.close(CLOSE_PATIENCE) {
         Ok(()) => code,
@@ -117,16 +169,23 @@ fn chat(config: &Config, net: NetSettings, inherited: Inherited) -> ExitCode {
     }
 }
 
+/// Says where it listens.
+fn announce<A: Service>(event_loop: &mut EventLoop<A>) -> io::Result<()> {
+    stdout::announce(&event_loop.bound());
+    Ok(())
+}
+
 /// Tells who has started the server where its page is, and what makes an owner of them.
-fn tell_urls(config: &Config, bound: &[Bound], code: &OwnerCode, has_owner: bool) {
-    let url = config.page_url(bound);
+fn tell_urls(config: &Config, event_loop: &EventLoop<Chat>, secrets: &SystemSecrets) {
+    let url = config.page_url(&event_loop.bound());
     if config.wire != Protocols::Line {
         info!("the page is at {url}");
     }
+    let code = secrets.owner_code();
     if let Err(error) = code.note_page(&url) {
         warn!("the owner command is not told where the page is: {error}");
     }
-    print_owner_link(code, &url, has_owner);
+    print_owner_link(code, &url, event_loop.service().has_owner());
 }
 
 /// Tells who can read the log how to own the server, while nobody does.
@@ -147,7 +206,7 @@ fn owner_link(code: &OwnerCode, page_url: &str) -> io::Result<String> {
 
 /// Talks to a server.
 fn talk(connect: &Connect) -> ExitCode {
-    match client::run(&connect.to, &connect.trust()) {
+    match client::run(&connect.to, &connect.trusted.trust()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is_usage() => complain(EXIT_USAGE, error),
         Err(error) => complain(EXIT_CANNOT_SERVE, error),
@@ -155,8 +214,9 @@ fn talk(connect: &Connect) -> ExitCode {
 }
 
 /// Says whether a server is well.
-fn ask_health(server: &Connect) -> ExitCode {
-    match client::health::ask(&server.to, &server.trust()) {
+fn ask_health(health: &Health, base: &BasePath) -> ExitCode {
+    let pages = health.pages.clone().unwrap_or_else(|| Pages::here(base.clone()));
+    match client::health::ask(&pages, &health.trusted.trust()) {
         Ok(said) => {
             let _ = writeln!(io::stdout(), "{said}");
             ExitCode::SUCCESS
@@ -189,6 +249,7 @@ fn look_after(tool: &HistoryTool) -> ExitCode {
         Err(error) => return complain(EXIT_USAGE, error),
     };
     let done = match tool {
+        HistoryTool::Upgrade { .. } => return tell(request::run(&data)),
         HistoryTool::Backup { file, .. } => tools::backup(&data, file),
         HistoryTool::Restore { file, force, .. } => tools::restore(&data, file, *force),
         HistoryTool::Check { .. } => tools::check(&data),
@@ -203,6 +264,11 @@ fn look_after(tool: &HistoryTool) -> ExitCode {
             })
         }
     };
+    tell(done)
+}
+
+/// Says in one line what was done, or why it was not.
+fn tell(done: Result<String, impl Display>) -> ExitCode {
     match done {
         Ok(line) => {
             // Who does not read it does not want to know.
@@ -244,20 +310,21 @@ fn serve<A: Service>(
     net: NetSettings,
     inherited: Inherited,
     service: impl FnOnce(&mut Delivery) -> A,
-    begin: impl FnOnce(&A, &[Bound]),
+    begin: impl FnOnce(&mut EventLoop<A>) -> io::Result<()>,
 ) -> ExitCode {
     let mut event_loop = match EventLoop::bind(net, inherited, service) {
         Ok(event_loop) => event_loop,
         Err(error) => return complain(EXIT_CANNOT_SERVE, error),
     };
-    let bound = event_loop.bound();
-    stdout::announce(&bound);
-    begin(event_loop.service(), &bound);
+    if let Err(error) = begin(&mut event_loop) {
+        return complain(EXIT_CANNOT_SERVE, error);
+    }
     let ended = event_loop.run();
     // Lines that were left out are reported before the last line.
     log::logger().flush();
     match ended {
         Ok(Ended::Drained) => info!("stopped"),
+        Ok(Ended::HandedOver) => info!("stopped; another process goes on"),
         Ok(Ended::Cut(clients)) => {
             let were = if clients == 1 { "was" } else { "were" };
             warn!("stopped; {} {were} cut off", Count(clients, "client"));

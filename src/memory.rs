@@ -81,8 +81,9 @@ impl MemoryAccount {
     }
 }
 
-/// What one holder holds. Counts nothing any more when it is dropped.
-#[derive(Debug)]
+/// What one holder holds. Counts nothing any more when it is dropped. The default one counts in no
+/// account that anybody looks at.
+#[derive(Debug, Default)]
 pub struct Entry {
     account: MemoryAccount,
     bytes: usize,

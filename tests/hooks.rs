@@ -147,6 +147,31 @@ fn what_cannot_be_taken_is_refused() {
     assert!(answer.contains("\r\nRetry-After: 1\r\n"), "{answer}");
 }
 
+/// The sample of a metric.
+fn sample(server: &Server, name: &str) -> String {
+    let page = answer(server, &[b"GET /metrics HTTP/1.0\r\nHost: a\r\n\r\n"]);
+    let line = page.lines().find_map(|line| line.strip_prefix(name));
+    line.unwrap_or_else(|| panic!("no {name} in {page}")).trim().to_owned()
+}
+
+#[test]
+fn what_is_posted_is_counted_by_what_is_answered() {
+    let directory = Directory::new("hooks-metrics");
+    let flags = ["--metrics-from", "127.0.0.1", "--rate-limit", "off"];
+    let server = start(&directory, &flags);
+    let (_mia, path) = mia(&server);
+    let posts = |answer: &str| {
+        sample(&server, &format!("chat_server_hook_posts_total{{answer=\"{answer}\"}}"))
+    };
+    assert_eq!((posts("ok").as_str(), posts("rate_limited").as_str()), ("0", "0"));
+    post(&server, &path, "", "one", 200, "ok");
+    post(&server, &path, "", "two", 200, "ok");
+    post(&server, &path, "", " ", 400, "no_text");
+    post(&server, "/hook/cst_nothing", "", "one", 403, "invalid_token");
+    let counted = ["ok", "no_text", "invalid_token", "too_long"].map(posts);
+    assert_eq!(counted, ["2", "1", "1", "0"]);
+}
+
 /// At every byte, and with a client that waits to be told to go on.
 #[test]
 fn a_request_may_come_in_any_pieces() {

@@ -21,7 +21,8 @@ fn flags(arguments: &[&str]) -> Vec<String> {
     flags.map(str::to_owned).collect()
 }
 
-const COMMANDS: [&str; 7] = ["connect", "health", "backup", "restore", "check", "export", "owner"];
+const COMMANDS: [&str; 8] =
+    ["connect", "health", "upgrade", "backup", "restore", "check", "export", "owner"];
 
 #[test]
 fn manuals_have_every_flag_and_command() {

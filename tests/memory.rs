@@ -5,12 +5,18 @@ mod common;
 mod nowhere;
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::io::{self, ErrorKind, Read, Write};
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chat_server::chat::Chat;
+use chat_server::chat::state::accounts::SecretHash;
+use chat_server::clock::Now;
 use chat_server::config::Config;
+use chat_server::server::Server;
+use chat_server::server::settings::ServerSettings;
+use chat_server::server::stream::Stream;
 use chat_server::store::{
     Found, FoundRoom, Loaded, PageRequest, Reader, SearchRequest, StoreError, StoredAccessKey,
     StoredAccount, StoredMessage, StoredPeople, StoredReading, StoredRoom,
@@ -41,6 +47,9 @@ unsafe impl GlobalAlloc for Counting {
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
+
+/// All that is allocated counts: one test at a time.
+static ALONE: Mutex<()> = Mutex::new(());
 
 #[derive(Debug)]
 struct Empty;
@@ -142,6 +151,7 @@ fn documented(what: &str) -> u64 {
 
 #[test]
 fn accounts_and_memberships_are_small() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     // As many as fill the tables, whose free part is nobody's yet.
     const ACCOUNTS: u64 = 14_000;
     let (none, bare) = (held_for(0, 0, 0), held_for(ACCOUNTS, 0, 0));
@@ -157,4 +167,85 @@ fn accounts_and_memberships_are_small() {
         let most = documented(what);
         assert!(bytes <= most && bytes * 4 >= most * 3, "{what}: {bytes} bytes, not {most}");
     }
+}
+
+/// The token of the only account.
+const TOKEN: &str = "cst_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// A client that has sent this, and takes all that it is sent.
+struct Far(Vec<u8>);
+
+impl Read for Far {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.0.is_empty() {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        let count = self.0.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&self.0[..count]);
+        self.0 = self.0.split_off(count);
+        Ok(count)
+    }
+}
+
+impl Write for Far {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Stream for Far {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What each of many clients takes that have begun with this request and are idle now.
+fn held_by_idle(request: &str) -> usize {
+    const CLIENTS: usize = 4000;
+    let mut loaded = kept(1, 1, 1);
+    loaded.people.keys[0].hash = SecretHash::of(TOKEN).0;
+    let settings = Config::read(["chat-server"].map(Into::into)).expect("no flags").chat("".into());
+    let store = Box::new(Nowhere::new(Arc::new(Empty)));
+    let chat = Chat::with_store(settings, store, loaded);
+    let mut server = Server::new(ServerSettings::default(), |_| chat);
+    let now = Now { ms: 1000, unix_ms: 1_700_000_000_000 };
+    let mut before = 0;
+    // The first one brings what all share.
+    for n in 0..=CLIENTS {
+        let key = server.accept(Far(request.into()), ([127, 0, 0, 1], 1).into(), now);
+        server.readable(key);
+        server.writable(key);
+        while server.is_busy() {
+            server.receive(now, |_| false);
+            server.deliver(true);
+            for job in server.take_jobs() {
+                server.completed(job.ticket, (job.run)(), now);
+            }
+        }
+        if n == 0 {
+            before = HELD.load(Ordering::Relaxed);
+        }
+    }
+    (HELD.load(Ordering::Relaxed) - before) / CLIENTS
+}
+
+#[test]
+fn an_idle_stream_is_no_larger_than_a_websocket() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let bearer = format!("Host: a\r\nAuthorization: Bearer {TOKEN}\r\n");
+    let websocket = held_by_idle(&format!(
+        "GET / HTTP/1.1\r\n{bearer}Upgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\
+         Sec-WebSocket-Protocol: chat.v1.json\r\n\r\n"
+    ));
+    let all = held_by_idle(&format!("GET /stream HTTP/1.1\r\n{bearer}\r\n"));
+    let some = held_by_idle(&format!("GET /stream?room=room1 HTTP/1.1\r\n{bearer}\r\n"));
+    println!("a WebSocket: {websocket} bytes; a stream: {all}; of one room: {some}");
+    assert!(all <= websocket, "{all} and {websocket} bytes");
+    // It has the names of its rooms beside that.
+    assert!(some <= websocket + 400, "{some} and {websocket} bytes");
 }

@@ -296,6 +296,19 @@ fn the_program_asks_whether_a_server_is_well() {
     assert!(told.contains("not an address like") && code == Some(2), "{told}");
 }
 
+#[test]
+fn the_program_asks_a_server_under_a_path_whether_it_is_well() {
+    let server = Server::start(&["--mode", "chat", "--base-path", "/chat/"]);
+    let address = server.address.to_string();
+    for url in [format!("http://{address}/chat/"), format!("http://{address}/chat#invite=A/B")] {
+        assert_eq!(health(&url), ("ok".to_owned(), Some(0)), "{url}");
+    }
+    let (told, code) = health(&address);
+    assert!(told.contains("it answers 404") && code == Some(1), "{told}");
+    let (told, code) = health(&format!("http://{address}/a b/"));
+    assert!(told.contains("a path begins with /") && code == Some(2), "{told}");
+}
+
 /// A server that answers one connection with these bytes, and closes it.
 fn answering(bytes: &'static [u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");

@@ -56,6 +56,8 @@ mod stage;
 mod steady;
 #[path = "simulation/stream.rs"]
 mod stream;
+#[path = "simulation/succession.rs"]
+mod succession;
 #[path = "simulation/talker.rs"]
 mod talker;
 #[path = "simulation/visitor.rs"]

@@ -3,16 +3,24 @@
 mod common;
 
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::thread;
 
 use serde_json::Value;
 
-use common::{Client, Directory, Server, program};
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use common::{Client, Directory, Server, program, small_window_client};
 
 fn start(directory: &Directory) -> Server {
+    start_with(directory, &[])
+}
+
+fn start_with(directory: &Directory, flags: &[&str]) -> Server {
     let mut command = program();
     command.args(["127.0.0.1:0", "--mode", "chat", "--registration", "open"]);
-    command.args(["--rate-limit", "off"]).arg("--data").arg(directory.0.join("data"));
+    command.args(["--rate-limit", "off"]).args(flags).arg("--data").arg(directory.0.join("data"));
     Server::launch(command)
 }
 
@@ -149,20 +157,78 @@ fn server_sent_events_have_ids_to_go_on_from() {
     let (mut mia, token) = mia(&server);
     let events = "Accept: text/event-stream\r\n";
     let mut stream = Stream::open(&server, &token, "?room=dev", events);
+    let welcome = stream.next("welcome");
+    let epoch = welcome["epoch"].as_str().expect("an epoch").replace('-', "%2D");
     stream.next("joined");
     mia.send("one\r\ntwo\r\n".as_bytes());
     stream.0.expect(b"\n");
-    stream.0.expect(b"id: dev:1\n");
+    stream.0.expect(format!("id: {epoch}:dev:1\n").as_bytes());
     assert_eq!(stream.said(), (1, "one".to_owned()));
     stream.0.expect(b"\n");
-    stream.0.expect(b"id: dev:2\n");
-    let again = format!("{events}Last-Event-ID: dev:1\r\n");
-    let mut stream = Stream::open(&server, &token, "?room=dev&since=0", &again);
-    stream.next("joined");
-    stream.0.expect(b"\n");
-    stream.0.expect(b"id: dev:2\n");
-    assert_eq!(stream.next("history")["messages"][0]["text"], "two");
-    stream.0.expect(b"\n");
+    stream.0.expect(format!("id: {epoch}:dev:2\n").as_bytes());
+    // Whatever its page calls the room, and what it has asked for first.
+    ask(&mut mia, "/rename news", "#news");
+    for room in ["dev", "DEV", "news"] {
+        let query = format!("?room={room}&since=0");
+        let again = format!("{events}Last-Event-ID: {epoch}:dev:1\r\n");
+        let mut stream = Stream::open(&server, &token, &query, &again);
+        assert_eq!(stream.next("joined")["gap"], false);
+        stream.0.expect(b"\n");
+        stream.0.expect(format!("id: {epoch}:news:2\n").as_bytes());
+        let history = stream.next("history");
+        assert_eq!(history["messages"][0]["text"], "two");
+        stream.0.expect(b"\n");
+    }
+    // What was seen under another epoch is no place here.
+    let other = format!("{events}Last-Event-ID: 1%2D2:news:1\r\n");
+    let mut stream = Stream::open(&server, &token, "?room=news", &other);
+    assert_eq!(stream.next("joined")["gap"], true);
+}
+
+/// As any client that does not read: it is let go, and the others are told everything.
+#[test]
+fn who_does_not_read_its_stream_is_let_go() {
+    const MESSAGES: usize = 200;
+    let directory = Directory::new("streams-slow");
+    let server = start_with(&directory, &["--too-slow", "1"]);
+    let (mut mia, token) = mia(&server);
+    ask(&mut mia, "/room entry all", "#dev");
+    let mut bob = server.join();
+    ask(&mut bob, "/join #dev", "You are in #dev now");
+    let mut reading = Stream::open(&server, &token, "?room=dev", "");
+    reading.next("joined");
+    let mut stuck = small_window_client(&server);
+    let request = format!(
+        "GET /stream?room=dev HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n"
+    );
+    stuck.send(request.as_bytes());
+    assert!(stuck.line().starts_with(b"HTTP/1.1 200 "));
+    thread::scope(|scope| {
+        let mut writer = mia.writer();
+        scope.spawn(move || {
+            for n in 0..MESSAGES {
+                let said = format!("{n} {}\r\n", "x".repeat(60_000));
+                writer.write_all(said.as_bytes()).expect("it is taken");
+            }
+        });
+        scope.spawn(move || {
+            for n in 0..MESSAGES {
+                let (id, text) = reading.said();
+                assert_eq!(id, n as u64 + 1);
+                assert!(text.starts_with(&format!("{n} ")));
+            }
+        });
+        for n in 0..MESSAGES {
+            until(&mut bob, &format!("mia: {n} "));
+        }
+    });
+    let stuck = stuck.address();
+    server.wait_for_log(&format!(
+        "{stuck}: too slow: messages came in faster than this connection read them; closing"
+    ));
+    let closed = server.log().iter().filter(|line| line.ends_with("closing")).count();
+    assert_eq!(closed, 1, "only the one that does not read");
+    ask(&mut bob, "/who", "in #dev");
 }
 
 #[test]
@@ -236,14 +302,18 @@ fn the_bots_of_the_page_run_as_written() {
     let server = start(&directory);
     let (mut mia, token) = mia(&server);
     let url = format!("http://{}", server.address);
-    let told = ask(&mut mia, "/hook deploy", "hook/");
-    let hook = format!("{url}/hook/{}", told.split_once("hook/").expect("a token").1);
     for (program, arguments, kind) in [
         ("sh", &["-c"][..], "sh"),
         ("python3", &["-c"], "python"),
         ("node", &["--input-type=module", "-e"], "js"),
     ] {
+        // It has a hook of its own, so that no answer of the one before is taken for its.
+        let told = ask(&mut mia, &format!("/hook {program}"), "hook/");
+        let hook = format!("{url}/hook/{}", told.split_once("hook/").expect("a token").1);
+        let answer = format!("{program} (hook): hello yourself");
+        // A shell has children: all of them are one group.
         let mut bot = Command::new(program)
+            .process_group(0)
             .args(arguments)
             .arg(block(kind, "/stream?room=dev\"").clone() + &block(kind, "/stream?room=dev`"))
             .envs([("CHAT_TOKEN", token.as_str()), ("CHAT_URL", &url), ("CHAT_HOOK", &hook)])
@@ -256,16 +326,14 @@ fn the_bots_of_the_page_run_as_written() {
             mia.send(b"hello\r\n/where\r\n");
             loop {
                 let line = until(&mut mia, "");
-                answers += usize::from(line.contains("hello yourself"));
+                answers += usize::from(line.contains(&answer));
                 if line.contains("You talk in") {
                     break;
                 }
             }
         }
-        bot.kill().expect("it runs");
+        kill_process_group(Pid::from_child(&bot), Signal::KILL).expect("it runs");
         bot.wait().expect("it ends");
-        mia.send(b"/who\r\n");
-        until(&mut mia, "in #dev");
     }
     let nc = block("sh", "| nc")
         .replace("127.0.0.1 8080", &format!("-N {}", server.address))

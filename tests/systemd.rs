@@ -52,6 +52,27 @@ impl Systemd {
 }
 
 #[test]
+fn another_process_that_goes_on_is_the_main_one() {
+    let systemd = Systemd::new("upgrade");
+    let data = systemd.directory.join("data");
+    let variables = [("CHAT_DATA", data.to_str().expect("UTF-8"))];
+    let server = systemd.start(&variables, &["--mode", "chat"]);
+    let listening = format!("STATUS=Listening on {}", server.address);
+    assert_eq!(systemd.told(), ["READY=1", &listening]);
+    let mut client = server.connect();
+    client.enter();
+    server.signal("USR2");
+    let main = systemd.told();
+    let pid = main[0].strip_prefix("MAINPID=").expect("which process it is");
+    assert!(main.len() == 1 && pid != server.pid().to_string(), "{main:?}");
+    // Only then does the other one tell anything.
+    assert_eq!(systemd.told(), ["READY=1", &listening]);
+    assert!(Command::new("kill").arg(pid).status().expect("kill(1)").success());
+    assert_eq!(systemd.told()[0], "STOPPING=1");
+    assert!(client.rest_until_end().ends_with(b"the server is stopping.\r\n"));
+}
+
+#[test]
 fn it_tells_when_it_is_ready_reloads_and_stops() {
     let systemd = Systemd::new("states");
     let server = systemd.start(&[], &["--mode", "chat", "--drain-seconds", "40"]);

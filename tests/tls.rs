@@ -526,6 +526,48 @@ impl Pair {
     }
 }
 
+/// Keys cannot be handed over: who speaks TLS is told to come again, and comes to the process that
+/// has taken over.
+#[test]
+fn an_upgrade_ends_connections_under_tls() {
+    let pair = Pair::new();
+    let data = common::Directory::new("tls-upgrade");
+    let mut command = common::program();
+    command.env("CHAT_MODE", "chat").env("CHAT_DATA", &data.0).arg("127.0.0.1:0");
+    command.args(["--tls-cert", text(&pair.certificate()), "--tls-key", text(&pair.key())]);
+    let server = Server::launch(command);
+    let mut secret = pair.connect(&server);
+    say(&mut secret, b"\r\n/nick secret\r\n");
+    let mut plain = server.connect();
+    plain.enter();
+    plain.send(b"/who\r\n");
+    loop {
+        let line = String::from_utf8(plain.line()).expect("UTF-8");
+        if line.contains("secret") {
+            break;
+        }
+    }
+    server.signal("USR2");
+    let mut rest = Vec::new();
+    secret.read_to_end(&mut rest).expect("an orderly end");
+    let rest = String::from_utf8(rest).expect("UTF-8");
+    assert!(rest.ends_with("* Goodbye: the server restarts; connect again.\r\n"), "{rest}");
+    let mut left = String::new();
+    while left != "* secret left #lobby.\r\n" {
+        left = String::from_utf8(plain.line()).expect("UTF-8");
+        assert!(!left.is_empty(), "the plain connection has ended");
+    }
+    let mut again = pair.connect(&server);
+    say(&mut again, b"\r\n/nick secret\r\nhere again\r\n");
+    while left != "[#lobby] secret: here again\r\n" {
+        left = String::from_utf8(plain.line()).expect("UTF-8");
+        assert!(!left.is_empty(), "the plain connection has ended");
+    }
+    let noted = fs::read_to_string(data.0.join("process")).expect("it is noted");
+    let killed = std::process::Command::new("kill").args(["-9", noted.trim()]).status();
+    assert!(killed.is_ok_and(|status| status.success()));
+}
+
 #[test]
 fn a_header_of_a_proxy_is_followed_by_tls() {
     let pair = Pair::new();

@@ -41,6 +41,13 @@ impl Absences {
         self.away.insert(user, absence);
     }
 
+    /// Who is away, those first who are expected first.
+    pub fn all(&self) -> Vec<(UserId, Absence)> {
+        let mut all: Vec<_> = self.away.iter().map(|(user, one)| (*user, *one)).collect();
+        all.sort_by_key(|(user, one)| (one.until_ms, *user));
+        all
+    }
+
     /// Somebody has come back.
     pub fn end(&mut self, user: UserId) -> Option<Absence> {
         self.away.remove(&user)

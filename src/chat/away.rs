@@ -5,11 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use crate::chat::ids::UserId;
 use crate::ids::ClientId;
 
 /// What somebody has said of where it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Away {
     /// Why, if it says so.
     pub text: Box<str>,
@@ -58,6 +60,16 @@ impl Aways {
     pub fn news_for(&mut self, client: ClientId, user: UserId) -> Option<&Away> {
         let away = self.by_user.get(&user)?;
         self.told.entry(client).or_default().insert(user).then_some(away)
+    }
+
+    /// Who is away.
+    pub fn all(&self) -> impl Iterator<Item = (UserId, &Away)> {
+        self.by_user.iter().map(|(user, away)| (*user, away))
+    }
+
+    /// Whom a client has been told of.
+    pub fn told(&self, client: ClientId) -> impl Iterator<Item = UserId> {
+        self.told.get(&client).into_iter().flatten().copied()
     }
 
     /// A client has gone.

@@ -125,6 +125,12 @@ impl Backlog {
         self.remove(place)
     }
 
+    /// What the oldest request waits for.
+    pub fn first_wait(&self) -> Option<Wait> {
+        let all = self.places.values().flatten();
+        all.min_by_key(|place| place.number).map(|place| place.what)
+    }
+
     /// Takes out a request that has waited long enough.
     pub fn pop_due(&mut self, now_ms: Millis) -> Option<Parked> {
         let (_, &(due, place)) = self.deadlines.first_key_value()?;

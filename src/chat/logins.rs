@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::chat::ids::UserId;
 use crate::chat::name::Name;
 use crate::chat::proofs::{Attempts, Proofs};
@@ -23,7 +25,7 @@ const COOKIES_MAX: usize = 1024;
 const COOKIES_OF_ACCOUNT_MAX: usize = 8;
 
 /// What the next line of a terminal is: a secret that belongs to this.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Prompt {
     Login { name: Box<str> },
     Register { name: Box<str>, code: Option<Box<str>> },
@@ -82,6 +84,15 @@ struct Cookie {
     account: UserId,
     value: Box<str>,
     until_ms: u64,
+}
+
+/// What is known of one client.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoginSnapshot {
+    prompt: Option<Prompt>,
+    typed: Option<SecretHash>,
+    confirmations: Vec<(SecretHash, Box<str>, u64)>,
+    cookies: Vec<(SecretHash, UserId, Box<str>, u64)>,
 }
 
 /// See the module's documentation.
@@ -180,6 +191,36 @@ impl Logins {
     pub fn take_cookie(&mut self, code: &str, unix_ms: u64) -> Option<Box<str>> {
         let cookie = self.cookies.remove(&SecretHash::of(code))?;
         (unix_ms < cookie.until_ms).then_some(cookie.value)
+    }
+
+    /// What is known of a client, for another process to go on with.
+    pub fn snapshot(&self, client: ClientId) -> LoginSnapshot {
+        let confirmations = self.confirmations.iter().filter(|(_, one)| one.client == client);
+        let cookies = self.cookies.iter().filter(|(_, cookie)| cookie.client == client);
+        LoginSnapshot {
+            prompt: self.prompts.get(&client).cloned(),
+            typed: self.typed.get(&client).copied(),
+            confirmations: confirmations
+                .map(|(&hash, one)| (hash, one.name.as_str().into(), one.until_ms))
+                .collect(),
+            cookies: cookies
+                .map(|(&hash, it)| (hash, it.account, it.value.clone(), it.until_ms))
+                .collect(),
+        }
+    }
+
+    pub fn restore(&mut self, client: ClientId, peer: Peer, snapshot: LoginSnapshot) {
+        let LoginSnapshot { prompt, typed, confirmations, cookies } = snapshot;
+        self.prompts.extend(prompt.map(|prompt| (client, prompt)));
+        self.typed.extend(typed.map(|typed| (client, typed)));
+        for (hash, name, until_ms) in confirmations {
+            if let Ok(name) = Name::kept(&name) {
+                self.confirmations.insert(hash, Confirmation { client, peer, name, until_ms });
+            }
+        }
+        for (hash, account, value, until_ms) in cookies {
+            self.cookies.insert(hash, Cookie { client, account, value, until_ms });
+        }
     }
 
     /// A client has gone.

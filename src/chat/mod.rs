@@ -45,7 +45,9 @@ mod replays;
 pub mod request;
 mod session;
 pub mod settings;
+mod starting;
 pub mod state;
+mod succession;
 mod terminal;
 #[cfg(test)]
 mod tests;
@@ -63,14 +65,15 @@ use dialect::Dialect;
 use dialect::clock::Clock;
 use handlers::Context;
 use handlers::arrivals::Arrival;
-use ids::{Pair, RoomId, UserId};
+use ids::RoomId;
 use keeping::Keeping;
 use logins::Logins;
+use metrics::PostMetrics;
 use name::RoomName;
 use preferences::AllPreferences;
 use presence::PresenceSums;
 use questions::Questions;
-use record::{Cached, Journal, Record};
+use record::{Journal, Record};
 use replays::Replays;
 use session::{RoomChannels, Sessions};
 use settings::ChatSettings;
@@ -85,11 +88,12 @@ use crate::delivery::{Delivery, Wait};
 use crate::ids::{ClientId, Peer, Ticket};
 use crate::metrics::Exposition;
 use crate::secrets::Secrets;
+use crate::service::succession::Succession;
 use crate::service::{
     Answer, Ended, Following, Hello, Incoming, Job, Kept, Outcome, Post, Posted, Service, Wake,
 };
 use crate::site::{Health, Page, Site};
-use crate::store::{Loaded, Store, StoredRoom};
+use crate::store::{Loaded, Store};
 use crate::throttle::TokenBucket;
 use crate::wire::editor::Completions;
 use crate::wire::http::HttpError;
@@ -133,6 +137,7 @@ pub struct Chat {
     written: Written,
     preferences: AllPreferences,
     posts: BTreeMap<SecretHash, TokenBucket>,
+    post_metrics: PostMetrics,
     arrivals: BTreeMap<ClientId, Arrival>,
     /// Who waits for a ticket to arrive, the first one first; some may have gone.
     arriving: BTreeMap<Ticket, Vec<ClientId>>,
@@ -161,6 +166,7 @@ impl Chat {
             written: Written::default(),
             preferences: AllPreferences::default(),
             posts: BTreeMap::new(),
+            post_metrics: PostMetrics::default(),
             arrivals: BTreeMap::new(),
             arriving: BTreeMap::new(),
             absences: Absences::default(),
@@ -189,45 +195,6 @@ impl Chat {
     /// Whether some account owns this server.
     pub fn has_owner(&self) -> bool {
         self.state.accounts().has_owner()
-    }
-
-    fn start_from(&mut self, loaded: Loaded) {
-        self.settings.epoch = loaded.epoch.to_string();
-        self.state = State::of_store(self.settings.rooms, &loaded);
-        // The room that was spoken in last is the last to make room for others. One in which
-        // nothing was said is there again when somebody asks for it.
-        let people = loaded.people;
-        let members = people.members.iter().map(|&(room, _)| room);
-        let settled = people.rules.rooms.iter().map(|one| one.room);
-        let members: BTreeSet<u64> = members.chain(settled).collect();
-        let stays =
-            |room: &StoredRoom| members.contains(&room.room) || Pair::parse(&room.name).is_some();
-        let is_kept = |room: &StoredRoom| room.first_id < room.next_id || stays(room);
-        let rooms = loaded.rooms.into_iter().filter(is_kept);
-        let mut others = self.settings.rooms.rooms_max;
-        let rooms: Vec<_> = rooms
-            .filter(|room| {
-                if Pair::parse(&room.name).is_some() {
-                    return true;
-                }
-                let has_place = others > 0;
-                others = others.saturating_sub(1);
-                has_place || stays(room)
-            })
-            .collect();
-        let by = UserId::FIRST;
-        for room in rooms.into_iter().rev().filter_map(reading::loaded) {
-            let event = Cached::Loaded(Box::new(room)).into();
-            self.state.apply(Record { unix_ms: 0, by, event });
-        }
-        self.state.load_rules(&people.rules);
-        self.state.load_members(&people);
-        self.state.load_readings(&people);
-        while self.state.rooms().is_over_bytes()
-            && let Some(room) = self.state.rooms().quietest()
-        {
-            self.state.apply(Record { unix_ms: 0, by, event: self.state.without(room) });
-        }
     }
 
     /// A chat that retains its records until they are taken.
@@ -467,6 +434,10 @@ impl Service for Chat {
 
     fn write_metrics(&self, out: &mut Exposition) {
         self.write_own_metrics(out);
+    }
+
+    fn succession(&mut self) -> Option<&mut dyn Succession> {
+        Some(self)
     }
 
     fn said_goodbye(&mut self, client: ClientId, peer: Peer, out: &mut Delivery) {

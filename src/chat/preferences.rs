@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
+use serde::{Deserialize, Serialize};
 
 use crate::chat::dialect::clock::Clock;
 use crate::chat::ids::UserId;
@@ -21,6 +22,15 @@ struct Preferences {
     zone: Option<(TimeZone, Option<u64>)>,
     rings: bool,
     /// Who has said something to it only, last.
+    told_by: Option<UserId>,
+}
+
+/// What one has chosen, for another process.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreferencesSnapshot {
+    /// As [`find_zone`] takes it.
+    zone: Option<String>,
+    rings: bool,
     told_by: Option<UserId>,
 }
 
@@ -149,6 +159,36 @@ impl AllPreferences {
 
     pub fn told_by(&self, client: ClientId) -> Option<UserId> {
         self.by_client.get(&client)?.told_by
+    }
+
+    /// What one has chosen, for another process to go on with; `None`: nothing.
+    pub fn snapshot(&self, client: ClientId) -> Option<PreferencesSnapshot> {
+        let Preferences { zone, rings, told_by } = self.by_client.get(&client)?;
+        let zone = zone.as_ref().map(|(zone, _)| match zone.iana_name() {
+            Some(name) => name.to_owned(),
+            None => zone.to_fixed_offset().map_or(String::new(), |offset| offset.to_string()),
+        });
+        Some(PreferencesSnapshot { zone, rings: *rings, told_by: *told_by })
+    }
+
+    pub fn restore(
+        &mut self,
+        client: ClientId,
+        snapshot: PreferencesSnapshot,
+        clock: Clock,
+        now: Now,
+    ) {
+        let PreferencesSnapshot { zone, rings, told_by } = snapshot;
+        if let Some(zone) = zone.and_then(|zone| find_zone(&zone)) {
+            // It is the clock that it has already.
+            self.set_zone(client, zone, clock, now);
+        }
+        if rings {
+            self.set_ringing(client, rings);
+        }
+        if let Some(user) = told_by {
+            self.set_told_by(client, user);
+        }
     }
 
     /// A client has gone.

@@ -99,6 +99,11 @@ impl PresenceSums {
         self.due.front().map(|&(at, _)| at).into_iter().chain(self.forget_at).min()
     }
 
+    /// Has all that is summed up told now.
+    pub fn make_due(&mut self, now_ms: Millis) {
+        self.due.iter_mut().for_each(|(at, _)| *at = (*at).min(now_ms));
+    }
+
     /// Takes out a sum that is due. It takes all that is in the room's bucket, so that sums follow
     /// one another for as long as the rate is exceeded.
     pub fn take_due(&mut self, now_ms: Millis, limits: &PresenceLimits) -> Option<(RoomId, Sum)> {

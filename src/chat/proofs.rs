@@ -180,6 +180,10 @@ impl Proofs {
     }
 
     /// Nobody is here any more. Tickets go on, and so does what was given to the thread.
+    pub fn is_waiting(&self) -> bool {
+        !self.asked.is_empty()
+    }
+
     pub fn clear(&mut self) {
         self.asked.clear();
     }

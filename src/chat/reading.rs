@@ -135,8 +135,11 @@ impl Chat {
     /// Whether what was found is all that is wanted by now, or goes on where memory begins.
     fn is_fresh(&self, wanted: &PageRequest, found: &Page<'_>) -> bool {
         let room = RoomId::new(wanted.room).and_then(|id| self.state.rooms().get(id));
-        found.asked.before >= wanted.before
-            || room.is_some_and(|room| room.history.first_held() <= found.asked.before)
+        // What was read may have become unread meanwhile.
+        let begins = found.asked.from <= wanted.from;
+        let ends = found.asked.before >= wanted.before
+            || room.is_some_and(|room| room.history.first_held() <= found.asked.before);
+        begins && ends
     }
 
     /// The messages that a request is answered with, if memory does not have all of them.
@@ -310,7 +313,7 @@ impl Chat {
         if let Some(room) = rooms.most_vacant() {
             let gone = self.state.without(room);
             self.happen(cx, gone);
-        } else if let Some(room) = rooms.most_vacant_void() {
+        } else if let Some(room) = rooms.most_vacant_void(|id| self.is_awaited(id)) {
             self.happen(cx, RoomChange::Deleted { room });
             self.happen(cx, Kept::Closed { room });
         } else {
@@ -320,6 +323,13 @@ impl Chat {
             return Err(RequestError::new("server_full", message));
         }
         Ok(())
+    }
+
+    /// Whether somebody is invited into a room, or a program posts there.
+    fn is_awaited(&self, room: RoomId) -> bool {
+        let mut invitations = self.state.accounts().invitations();
+        self.state.hooks().of_room(room).next().is_some()
+            || invitations.any(|(_, one)| one.rooms.contains(&room))
     }
 }
 

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 
 use crate::chat::away::Aways;
 use crate::chat::ids::{RoomId, UserId};
@@ -26,6 +27,22 @@ pub struct Session {
     pub current: Option<ChannelId>,
 }
 
+/// What is known of a connection, for another process.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SessionSnapshot {
+    pub user: UserId,
+    bucket: TokenBucket,
+    since_ms: u64,
+    is_private: bool,
+    key: Option<u32>,
+    /// Its place among several devices.
+    rank: Option<usize>,
+    is_alone: bool,
+    held_up: Option<Millis>,
+    line: Option<(u64, Option<RoomId>)>,
+    follows: Option<BTreeSet<Box<str>>>,
+}
+
 /// All connections, by client and by user.
 ///
 /// Invariant: `by_user` holds, in the slot of every guest that is connected, the key of its client;
@@ -34,6 +51,8 @@ pub struct Session {
 pub struct Sessions {
     sessions: Vec<Option<Session>>,
     devices: BTreeMap<UserId, Vec<ClientId>>,
+    /// Which device of its account each was in another process: few, and only if one was.
+    ranks: BTreeMap<ClientId, usize>,
     /// The access keys that clients have come by: of the account that they are.
     keys: BTreeMap<ClientId, u32>,
     /// Whether a password may be read from a client: a bit each.
@@ -111,6 +130,7 @@ impl Sessions {
             return;
         }
         self.keys.remove(&client);
+        self.ranks.remove(&client);
         let Some(account) = self.get(client).map(|session| session.user) else { return };
         let Some(devices) = self.devices.get_mut(&account) else { return };
         devices.retain(|device| *device != client);
@@ -257,6 +277,67 @@ impl Sessions {
         last.is_none_or(|last| last + rate.fill_ms() <= now_ms)
     }
 
+    /// What else is known of a client, for another process to go on with.
+    pub fn snapshot(&self, client: ClientId) -> Option<SessionSnapshot> {
+        let Session { user, bucket, .. } = *self.get(client)?;
+        Some(SessionSnapshot {
+            user,
+            bucket,
+            since_ms: self.since_ms(client)?,
+            is_private: self.is_private(client),
+            key: self.key_of(client),
+            rank: self.rank_of(client, user),
+            is_alone: self.alone.contains(&client),
+            held_up: self.held_up.get(&client).copied(),
+            line: self.lines.get(&client).copied(),
+            follows: self.followers.get(&client).cloned(),
+        })
+    }
+
+    /// A client is here that another process has had. `slot`: its user's, if that is a guest.
+    pub fn restore(
+        &mut self,
+        client: ClientId,
+        peer: Peer,
+        snapshot: SessionSnapshot,
+        slot: Option<UserSlot>,
+    ) {
+        let SessionSnapshot { user, bucket, since_ms, is_private, key, rank, .. } = snapshot;
+        let SessionSnapshot { is_alone, held_up, line, follows, .. } = snapshot;
+        self.add(client, user, peer, since_ms);
+        match slot {
+            Some(slot) => self.connected(client, slot),
+            None => self.attach(client, user),
+        }
+        if let Some(session) = self.get_mut(client) {
+            session.bucket = bucket;
+        }
+        self.set_private(client, is_private);
+        self.keys.extend(key.map(|key| (client, key)));
+        if let (Some(rank), Some(devices)) = (rank, self.devices.get_mut(&user)) {
+            self.ranks.insert(client, rank);
+            devices.sort_by_key(|one| self.ranks.get(one).copied());
+        }
+        if is_alone {
+            self.alone.insert(client);
+        }
+        self.held_up.extend(held_up.map(|at| (client, at)));
+        self.lines.extend(line.map(|line| (client, line)));
+        self.followers.extend(follows.map(|rooms| (client, rooms)));
+    }
+
+    fn rank_of(&self, client: ClientId, user: UserId) -> Option<usize> {
+        let devices = self.devices.get(&user).filter(|devices| devices.len() > 1)?;
+        devices.iter().position(|device| *device == client)
+    }
+
+    /// A client talks in this channel, as it did in another process.
+    pub fn restore_current(&mut self, client: ClientId, channel: Option<ChannelId>) {
+        if let Some(session) = self.get_mut(client) {
+            session.current = channel;
+        }
+    }
+
     /// A client talks where others are, or where nobody else is; whether it should be told so now.
     pub fn needs_alone_notice(&mut self, client: ClientId, is_alone: bool) -> bool {
         if is_alone {
@@ -331,6 +412,23 @@ impl RoomChannels {
     /// Which of them the last but one was in this channel, and the last; 0: there is none.
     pub fn said_in(&self, channel: ChannelId) -> [u64; 2] {
         self.said_in.get(channel.index()).copied().unwrap_or_default()
+    }
+
+    /// How much was said, and which of it last in the rooms that have a channel, in the order of
+    /// these.
+    pub fn snapshot(&self) -> (u64, Vec<(RoomId, [u64; 2])>) {
+        let rooms = self.rooms.iter().zip(&self.said_in);
+        (self.said, rooms.filter_map(|(room, said)| Some(((*room)?, *said))).collect())
+    }
+
+    /// Goes on from there. The rooms have channels.
+    pub fn restore(&mut self, said: u64, said_in: &[(RoomId, [u64; 2])]) {
+        self.said = said;
+        for (room, said) in said_in {
+            if let Some(channel) = self.of(*room) {
+                self.said_in[channel.index()] = *said;
+            }
+        }
     }
 
     /// Forgets all rooms. Returns their channels, in an order that is always the same.

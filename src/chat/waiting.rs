@@ -120,6 +120,16 @@ impl Chat {
         }
     }
 
+    /// Executes all that waits, for whatever.
+    pub(super) fn serve_all_backlog(&mut self, out: &mut Delivery) {
+        while let Some(what) = self.backlog.first_wait() {
+            match self.backlog.pop(what) {
+                Some(parked) => self.execute_parked(&parked, out),
+                None => break,
+            }
+        }
+    }
+
     fn execute_parked(&mut self, parked: &Parked, out: &mut Delivery) {
         let Some(cx) = &mut self.context_of(parked, out) else { return };
         let is_full = self.keeping.as_ref().is_some_and(Keeping::is_full);

@@ -149,6 +149,13 @@ impl Written {
         self.missed.get(&(client, room)).is_some_and(|&missed| missed > read)
     }
 
+    /// What a terminal lacks of rooms.
+    pub fn missed_of(&self, client: ClientId) -> impl Iterator<Item = (RoomId, u64)> {
+        let of_client = self.missed.range((client, RoomId::FIRST)..);
+        let of_client = of_client.take_while(move |((of, _), _)| *of == client);
+        of_client.map(|(&(_, room), &id)| (room, id))
+    }
+
     /// A client is no terminal of its account any more.
     pub fn forget(&mut self, client: ClientId) {
         let of_client = self.missed.range((client, RoomId::FIRST)..).map(|(key, _)| *key);

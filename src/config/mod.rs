@@ -14,7 +14,7 @@ pub use monitoring::Monitoring;
 pub use pages::PageTool;
 pub use people::PAGE_URL;
 pub use people::People;
-pub use tools::{Connect, Data, HistoryTool, Tool};
+pub use tools::{Connect, Data, Health, HistoryTool, Tool};
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -7,6 +7,7 @@ use clap::builder::{NonEmptyStringValueParser, TypedValueParser};
 use clap::{Args, Subcommand};
 
 use super::pages::PageTool;
+use crate::net::client::health::Pages;
 use crate::net::client::{Destination, Trust};
 use crate::store::sqlite::tools::Format;
 use crate::wire::http::public_url::PublicUrl;
@@ -30,7 +31,7 @@ pub enum Tool {
     Connect(Connect),
     /// Asks a server whether it is well, as `GET /healthz` does, and says what it answers; exit code 1
     /// if it is not. For checks where there is no other program, such as in a container.
-    Health(Connect),
+    Health(Health),
     #[command(flatten)]
     History(HistoryTool),
     #[command(flatten)]
@@ -44,6 +45,25 @@ pub struct Connect {
     #[arg(value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub to: Destination,
 
+    #[command(flatten)]
+    pub trusted: Trusted,
+}
+
+/// Whom to ask whether it is well.
+#[derive(Clone, Debug, Args)]
+pub struct Health {
+    /// HOST, HOST:PORT or :PORT; tls:HOST for one that speaks TLS; or the URL of the page, whose path
+    /// counts. By default 127.0.0.1:8080, and the path in $CHAT_BASE_PATH.
+    #[arg(value_name = "ADDRESS")]
+    pub pages: Option<Pages>,
+
+    #[command(flatten)]
+    pub trusted: Trusted,
+}
+
+/// Who may be at the other end of a line.
+#[derive(Clone, Debug, Args)]
+pub struct Trusted {
     /// With TLS: trust the authorities in FILE (PEM), and no others. By default those that this
     /// system trusts.
     #[arg(long, value_name = "FILE")]
@@ -55,7 +75,7 @@ pub struct Connect {
     insecure: bool,
 }
 
-impl Connect {
+impl Trusted {
     pub fn trust(&self) -> Trust {
         match &self.ca {
             _ if self.insecure => Trust::Anybody,
@@ -99,6 +119,12 @@ pub enum HistoryTool {
         #[command(flatten)]
         data: Data,
     },
+    /// Has the server that runs go on as the program that is now where it was started from: nobody
+    /// on a connection without TLS notices.
+    Upgrade {
+        #[command(flatten)]
+        data: Data,
+    },
     /// Prints a link that makes an owner of who opens it: once, within 30 minutes, while the
     /// server runs. It takes the place of the last one.
     Owner {
@@ -113,7 +139,8 @@ pub enum HistoryTool {
 impl HistoryTool {
     pub fn data(&self) -> &Data {
         match self {
-            HistoryTool::Backup { data, .. }
+            HistoryTool::Upgrade { data }
+            | HistoryTool::Backup { data, .. }
             | HistoryTool::Restore { data, .. }
             | HistoryTool::Check { data }
             | HistoryTool::Export { data, .. }

@@ -1,5 +1,6 @@
 //! From a message to the bytes of a wire, once for all clients of one [`Encoding`].
 
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
 use crate::wire::websocket::deflate::Deflater;
@@ -13,7 +14,7 @@ const COMPRESSED_BYTES_MIN: usize = 64;
 
 /// How a client's messages become bytes. All clients of a channel with the same encoding share
 /// them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Encoding {
     pub framing: Framing,
     pub compression: Compression,
@@ -65,7 +66,7 @@ impl Encoding {
 }
 
 /// Where one message ends and the next begins; the wire's choice.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Framing {
     /// Bytes as they are: the line endings are part of the message.
     #[default]
@@ -79,7 +80,7 @@ pub enum Framing {
 }
 
 /// What the client can inflate; agreed in the handshake.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Compression {
     #[default]
     None,
@@ -88,11 +89,11 @@ pub enum Compression {
 }
 
 /// The language of the messages; the service's choice, which alone knows what the number means.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Dialect(pub u8);
 
 /// What a message is made of. Lines do not show it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FrameKind {
     Text,
     Binary,

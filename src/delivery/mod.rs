@@ -24,6 +24,7 @@ pub mod metrics;
 pub mod outbox;
 mod recipients;
 mod slots;
+pub mod snapshot;
 mod turn;
 
 use bytes::Bytes;

@@ -92,6 +92,22 @@ impl Outbox {
         &mut self.tail
     }
 
+    /// All that is queued, and whether a piece of it is cut.
+    pub fn snapshot(&self) -> (Vec<u8>, bool) {
+        let pieces = self.frames.iter().map(|frame| &frame[..]).chain([&self.tail[..]]);
+        let mut bytes = pieces.collect::<Vec<_>>().concat();
+        bytes.drain(..self.sent);
+        (bytes, self.sent > 0)
+    }
+
+    /// One with what a snapshot has.
+    pub fn restored(bytes: &[u8], is_cut: bool) -> Outbox {
+        // A byte that was sent shows that the piece is cut.
+        let sent = usize::from(is_cut);
+        let tail = [&b"\0"[..sent], bytes].concat();
+        Outbox { tail, sent, bytes: bytes.len(), ..Outbox::default() }
+    }
+
     /// All that is queued, if it is in one piece: most writes are, and need no list of slices.
     pub fn single(&self) -> Option<&[u8]> {
         match self.frames.front() {

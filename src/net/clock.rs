@@ -14,6 +14,8 @@ pub struct Clock {
     looked: Instant,
     stopwatch: Stopwatch,
     calendar: Calendar,
+    /// What it has begun with.
+    first: Millis,
 }
 
 /// The time for people, reckoned from the other clock and looked at every ten milliseconds: reading
@@ -45,7 +47,12 @@ impl Clock {
     pub fn start() -> Clock {
         let started = Instant::now();
         let (stopwatch, calendar) = (Stopwatch::default(), Calendar::default());
-        Clock { started, looked: started, stopwatch, calendar }
+        Clock { started, looked: started, stopwatch, calendar, first: 0 }
+    }
+
+    /// Goes on from what the clock of another process showed.
+    pub fn continue_from(&mut self, ms: Millis) {
+        self.first = ms;
     }
 
     /// The time of a turn.
@@ -56,7 +63,7 @@ impl Clock {
         if !pause.is_zero() {
             warn!("a pause of {:.1} s: deadlines are put off", pause.as_secs_f32());
         }
-        Now { ms: millis(elapsed), unix_ms: millis(self.calendar.unix(since_start)) }
+        Now { ms: self.first + millis(elapsed), unix_ms: millis(self.calendar.unix(since_start)) }
     }
 
     /// A budget that has begun with the turn.
@@ -81,6 +88,7 @@ impl Clock {
             return None;
         };
         // Rounded up: waking a moment early would mean turning in circles until the deadline.
+        let at = at.saturating_sub(self.first);
         let at = self.stopwatch.real(Duration::from_millis(at) + Duration::from_millis(1));
         Some(at.saturating_sub(self.started.elapsed()).min(SLEEP_MAX))
     }

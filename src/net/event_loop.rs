@@ -28,6 +28,7 @@ use crate::net::supervisor::Supervisor;
 use crate::net::tls::MaybeTls;
 use crate::net::tls::certificate::Certificate;
 use crate::net::trim::{self, Resident, TrimTimer};
+use crate::net::upgrade::{self, Upgrading, predecessor};
 use crate::net::worker::{self, Worker};
 use crate::plural::Count;
 use crate::server::Server;
@@ -66,16 +67,16 @@ pub struct NetSettings {
 
 /// Drives a [`Server`] with sockets, the clock and signals.
 pub struct EventLoop<A> {
-    poll: Poll,
+    pub(in crate::net) poll: Poll,
     signals: Signals,
-    clock: Clock,
+    pub(in crate::net) clock: Clock,
     alarm: Alarm,
-    listener: Listener,
-    server: Server<MaybeTls, A>,
+    pub(in crate::net) listener: Listener,
+    pub(in crate::net) server: Server<MaybeTls, A>,
     certificate: Option<Certificate>,
-    reading: Worker,
+    pub(in crate::net) reading: Worker,
     passwords: Worker,
-    supervisor: Supervisor,
+    pub(in crate::net) supervisor: Supervisor,
     coalescer: Coalescer,
     trim_timer: TrimTimer,
     resident: Resident,
@@ -85,9 +86,10 @@ pub struct EventLoop<A> {
     metrics: Rc<RefCell<NetMetrics>>,
     /// Whether anybody may ask how long turns take.
     is_monitored: bool,
-    drain: Duration,
+    pub(in crate::net) drain: Duration,
     /// The server stops, and waits for its clients no longer than this.
-    drain_until: Option<Millis>,
+    pub(in crate::net) drain_until: Option<Millis>,
+    pub(in crate::net) upgrading: Upgrading,
 }
 
 /// Why there is nothing to run.
@@ -104,6 +106,8 @@ pub enum BindError {
 pub enum Ended {
     /// All clients that read were sent everything that was waiting for them.
     Drained,
+    /// Another process goes on.
+    HandedOver,
     /// A second signal, or the time to drain ran out: this many clients were cut off.
     Cut(usize),
     /// So many turns' changes have not been stored, and nobody has been shown them: the store is
@@ -137,7 +141,7 @@ impl<A: Service> EventLoop<A> {
         let listener = Listener::new(sockets, clients_max, rejections, registry, LISTENER)?;
         info!("memory for all clients together: {} MiB (--memory-mib)", budget >> 20);
         settings.is_loopback = listener.bound().all(Bound::is_here);
-        let supervisor = Supervisor::find();
+        let supervisor = Supervisor::find(predecessor::takes_over());
         let reloads = certificate.is_some() || supervisor.is_there();
         let mut signals = Signals::new(signals::heeded(reloads))?;
         registry.register(&mut signals, SIGNALS, Interest::READABLE)?;
@@ -173,7 +177,14 @@ impl<A: Service> EventLoop<A> {
             is_monitored,
             drain,
             drain_until: None,
+            upgrading: Upgrading::default(),
         })
+    }
+
+    /// Has the readiness of new connections reported.
+    pub(in crate::net) fn register_new(&mut self) {
+        let (registry, metrics) = (self.poll.registry(), &self.metrics);
+        self.listener.register_new(registry, &mut self.server, &mut metrics.borrow_mut());
     }
 
     /// Where is really listened.
@@ -194,6 +205,7 @@ impl<A: Service> EventLoop<A> {
         let mut events = Events::with_capacity(EVENTS_MAX);
         let now = self.clock.now();
         self.supervisor.ready(self.listener.bound(), now);
+        self.upgrading.begin();
         loop {
             if let Some(ended) = self.turn(&mut events)? {
                 let ended = self.unstored().map_or(ended, Ended::Unstored);
@@ -222,7 +234,7 @@ impl<A: Service> EventLoop<A> {
         // Before the server's own deadlines, which would let the last clients go as if they had
         // drained.
         if self.drain_until.is_some_and(|at| at <= now.ms) {
-            return Ok(Some(Ended::Cut(self.server.len())));
+            return Ok(Some(self.upgrading.ended(Ended::Cut(self.server.len()))));
         }
         self.trim_when_idle(events, now);
         // 2. Accept connections, and take what the workers have done. What the store has done is
@@ -238,20 +250,24 @@ impl<A: Service> EventLoop<A> {
         // 6. Deliver, 7. reap.
         let waits = self.coalescer.waits(self.server.batch(), || self.clock.elapsed());
         self.server.deliver(!waits);
-        let (registry, metrics) = (self.poll.registry(), &self.metrics);
-        self.listener.register_new(registry, &mut self.server, &mut metrics.borrow_mut());
+        self.register_new();
         self.start_jobs(now);
         if self.is_monitored {
             self.metrics.borrow_mut().turn_seconds.observe(self.clock.turn_elapsed());
         }
-        Ok(self.stop_or_go_on(stop, now))
+        let ended = self.stop_or_go_on(stop, now);
+        if ended.is_none() && self.drain_until.is_none() {
+            self.go_on_upgrading(now);
+        }
+        Ok(ended)
     }
 
     /// Accepts connections, and takes what the workers have done. Returns whether that took time.
     fn take_in(&mut self, now: Now) -> bool {
         let mut metrics = self.metrics.borrow_mut();
         metrics.turns += 1;
-        let has_accepted = self.listener.accept(&mut self.server, &mut metrics, now);
+        let has_accepted = !self.upgrading.is_settling()
+            && self.listener.accept(&mut self.server, &mut metrics, now);
         for worker in [&mut self.reading, &mut self.passwords] {
             while let Some((ticket, answer)) = worker.take_done() {
                 metrics.jobs.of(worker.lane()).done += 1;
@@ -265,6 +281,7 @@ impl<A: Service> EventLoop<A> {
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
         let timeout = match self.server.is_busy() {
             true => Some(Duration::ZERO),
+            false if self.upgrading.is_settling() => Some(upgrade::SETTLING_STEP),
             false => {
                 let renewal = self.certificate.as_ref().map(Certificate::next_deadline);
                 let stop_or_renew = earlier(self.drain_until, renewal);
@@ -303,7 +320,14 @@ impl<A: Service> EventLoop<A> {
         for event in events {
             match event.token() {
                 LISTENER => self.listener.set_ready(),
-                SIGNALS => stop = stop.max(self.signals.pending().map(signals::meaning).max()),
+                SIGNALS => {
+                    for signal in self.signals.pending().collect::<Vec<_>>() {
+                        match signals::meaning(signal) {
+                            None => self.asked_to_upgrade(),
+                            asked => stop = stop.max(asked),
+                        }
+                    }
+                }
                 // The workers' and the store's answers are taken in every turn.
                 WAKER => {}
                 // So are deadlines.
@@ -405,7 +429,8 @@ impl<A: Service> EventLoop<A> {
             (Some(_), None) => self.begin_drain(now),
             (Some(Stop::Asked), Some(_)) => return Some(Ended::Cut(self.server.len())),
         }
-        (self.drain_until.is_some() && self.server.is_drained()).then_some(Ended::Drained)
+        let is_drained = self.drain_until.is_some() && self.server.is_drained();
+        is_drained.then(|| self.upgrading.ended(Ended::Drained))
     }
 
     /// No new connections; clients are closed as they drain.

@@ -105,6 +105,25 @@ impl Listener {
     }
 
     /// Where is really listened.
+    /// The sockets, for another process.
+    pub fn sockets(&self) -> impl Iterator<Item = &Listening> {
+        self.sockets.iter()
+    }
+
+    /// Another process listens.
+    pub fn hand_over(&mut self, registry: &Registry) {
+        for mut socket in self.sockets.drain(..) {
+            // What it reports is for nobody here.
+            let _ = socket.deregister(registry);
+            socket.hand_over();
+        }
+    }
+
+    /// Registers a connection that another process has had.
+    pub fn adopt(&mut self, key: usize) {
+        self.new.push(key);
+    }
+
     pub fn bound(&self) -> impl Iterator<Item = &Bound> {
         self.sockets.iter().map(|socket| &socket.bound)
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs::{self, Permissions};
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use listenfd::ListenFd;
 use log::warn;
 use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token};
+use serde::{Deserialize, Serialize};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Type};
 use thiserror::Error;
 
@@ -175,6 +177,18 @@ impl Inherited {
         (0..count).map(take).collect::<Result<_, _>>().map(Inherited)
     }
 
+    /// Those of another process, which goes on as this one.
+    ///
+    /// # Errors
+    /// What the kernel says of one of them.
+    pub(super) fn of_process(sockets: Vec<(HandedListener, OwnedFd)>) -> io::Result<Inherited> {
+        let sockets = sockets.into_iter();
+        sockets
+            .map(|(kind, fd)| Listening::handed_over(kind, fd))
+            .collect::<Result<_, _>>()
+            .map(Inherited)
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -186,12 +200,23 @@ enum Kind {
     Unix(UnixListener),
 }
 
+/// What another process has to know of a socket that is listened on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum HandedListener {
+    Tcp,
+    Unix {
+        path: PathBuf,
+        /// The file goes with the server.
+        is_ours: bool,
+    },
+}
+
 /// A socket that is listened on.
 #[derive(Debug)]
 pub(super) struct Listening {
     kind: Kind,
     /// That of a Unix socket, if it is ours to remove.
-    _file: Option<SocketFile>,
+    file: Option<SocketFile>,
     pub bound: Bound,
     /// There may be connections that have not been accepted.
     pub is_ready: bool,
@@ -245,14 +270,53 @@ impl Listening {
         }
     }
 
+    fn handed_over(kind: HandedListener, fd: OwnedFd) -> io::Result<Listening> {
+        match kind {
+            HandedListener::Tcp => {
+                Listening::tcp(TcpListener::from_std(std::net::TcpListener::from(fd)))
+            }
+            HandedListener::Unix { path, is_ours } => {
+                let socket = UnixListener::from_std(fd.into());
+                let file = match is_ours {
+                    true => Some(SocketFile {
+                        identity: identity(&path)?,
+                        path: path.clone(),
+                        is_handed_over: false,
+                    }),
+                    false => None,
+                };
+                Ok(Listening::unix(socket, path, file))
+            }
+        }
+    }
+
+    /// What another process has to know of it, with its descriptor.
+    pub fn to_hand_over(&self) -> (HandedListener, BorrowedFd<'_>) {
+        match (&self.kind, &self.bound) {
+            (Kind::Unix(socket), Bound::Unix(path)) => {
+                let (path, is_ours) = (path.clone(), self.file.is_some());
+                (HandedListener::Unix { path, is_ours }, socket.as_fd())
+            }
+            (Kind::Unix(socket), Bound::Tcp(_)) => (HandedListener::Tcp, socket.as_fd()),
+            (Kind::Tcp(socket), _) => (HandedListener::Tcp, socket.as_fd()),
+        }
+    }
+
+    /// It is listened on elsewhere: its file stays.
+    pub fn hand_over(self) {
+        if let Some(mut file) = self.file {
+            file.is_handed_over = true;
+        }
+    }
+
     fn tcp(socket: TcpListener) -> io::Result<Listening> {
         let bound = Bound::Tcp(socket.local_addr()?);
-        Ok(Listening { kind: Kind::Tcp(socket), _file: None, bound, is_ready: false })
+        Ok(Listening { kind: Kind::Tcp(socket), file: None, bound, is_ready: false })
     }
 
     fn unix(socket: UnixListener, path: PathBuf, file: Option<SocketFile>) -> Listening {
         let kind = Kind::Unix(socket);
-        Listening { kind, _file: file, bound: Bound::Unix(path), is_ready: false }
+        Listening { kind, file, bound: Bound::Unix(path), is_ready: false }
     }
 
     pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
@@ -263,6 +327,13 @@ impl Listening {
     }
 
     /// Accepts a connection, and says where it comes from.
+    pub fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        match &mut self.kind {
+            Kind::Tcp(socket) => registry.deregister(socket),
+            Kind::Unix(socket) => registry.deregister(socket),
+        }
+    }
+
     pub fn accept(&self) -> io::Result<(Socket, SocketAddr)> {
         match &self.kind {
             Kind::Tcp(socket) => {
@@ -320,6 +391,8 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 struct SocketFile {
     path: PathBuf,
     identity: (u64, u64),
+    /// Another process listens there.
+    is_handed_over: bool,
 }
 
 /// Which file it is, by whatever name.
@@ -330,7 +403,10 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 impl Drop for SocketFile {
     fn drop(&mut self) {
         let is_ours = identity(&self.path).is_ok_and(|now| now == self.identity);
-        if is_ours && let Err(error) = fs::remove_file(&self.path) {
+        if is_ours
+            && !self.is_handed_over
+            && let Err(error) = fs::remove_file(&self.path)
+        {
             warn!("unix:{}: its file stays: {error}", self.path.display());
         }
     }
@@ -343,7 +419,8 @@ fn listen_on_file(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
     remove_stale(path)?;
     let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
     socket.bind(&address)?;
-    let file = SocketFile { path: path.to_owned(), identity: identity(path)? };
+    let identity = identity(path)?;
+    let file = SocketFile { path: path.to_owned(), identity, is_handed_over: false };
     // Nobody can connect before it listens.
     fs::set_permissions(path, Permissions::from_mode(UNIX_MODE))?;
     socket.listen(BACKLOG)?;

@@ -20,4 +20,5 @@ pub mod stream;
 mod supervisor;
 pub mod tls;
 mod trim;
+pub mod upgrade;
 mod worker;

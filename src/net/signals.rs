@@ -2,14 +2,14 @@
 
 use std::ffi::c_int;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
 
 /// The signals that the server heeds. One that would stop it and that it was started to ignore stays
 /// ignored: nohup(1) does that with SIGHUP, and a shell without job control with the SIGINT of what
 /// it starts in the background. SIGHUP stops no server that `reloads`.
 pub fn heeded(reloads: bool) -> impl Iterator<Item = c_int> {
-    [SIGTERM, SIGINT, SIGHUP].into_iter().filter(move |&signal| {
-        signal == SIGTERM || signal == SIGHUP && reloads || !is_ignored(signal)
+    [SIGTERM, SIGINT, SIGHUP, SIGUSR2].into_iter().filter(move |&signal| {
+        signal == SIGTERM || signal == SIGUSR2 || signal == SIGHUP && reloads || !is_ignored(signal)
     })
 }
 
@@ -23,8 +23,13 @@ pub enum Stop {
     Asked,
 }
 
-pub fn meaning(signal: c_int) -> Stop {
-    if signal == SIGHUP { Stop::HungUp } else { Stop::Asked }
+/// `None`: it asks for something else.
+pub fn meaning(signal: c_int) -> Option<Stop> {
+    match signal {
+        SIGUSR2 => None,
+        SIGHUP => Some(Stop::HungUp),
+        _ => Some(Stop::Asked),
+    }
 }
 
 #[expect(

@@ -7,8 +7,7 @@
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
-#[cfg(target_os = "linux")]
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use mio::event::Source;
 use mio::net::TcpStream;
@@ -37,11 +36,31 @@ macro_rules! each {
     };
 }
 
-#[cfg(target_os = "linux")]
 impl AsFd for Socket {
     #[inline]
     fn as_fd(&self) -> BorrowedFd<'_> {
         each!(self, socket => socket.as_fd())
+    }
+}
+
+impl Socket {
+    /// One that another process has had.
+    ///
+    /// # Errors
+    /// It is no socket that could be read without waiting.
+    pub fn handed_over(fd: OwnedFd, is_unix: bool) -> io::Result<Socket> {
+        if is_unix {
+            let socket = std::os::unix::net::UnixStream::from(fd);
+            socket.set_nonblocking(true)?;
+            return Ok(Socket::Unix(UnixStream::from_std(socket)));
+        }
+        let socket = std::net::TcpStream::from(fd);
+        socket.set_nonblocking(true)?;
+        Ok(Socket::Tcp(TcpStream::from_std(socket)))
+    }
+
+    pub fn is_unix(&self) -> bool {
+        matches!(self, Socket::Unix(_))
     }
 }
 

@@ -39,8 +39,8 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// The one that the environment names.
-    pub fn find() -> Supervisor {
+    /// The one that the environment names. `takes_over`: from another process that it has started.
+    pub fn find(takes_over: bool) -> Supervisor {
         let Some(name) = env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty()) else {
             return Supervisor::default();
         };
@@ -52,7 +52,9 @@ impl Supervisor {
             }
         };
         let pid = std::process::id();
-        let watchdog_ms = watchdog(env::var_os("WATCHDOG_USEC"), env::var_os("WATCHDOG_PID"), pid);
+        // What was said to a process that this one has taken over from holds for this one.
+        let watched = env::var_os("WATCHDOG_PID").filter(|_| !takes_over);
+        let watchdog_ms = watchdog(env::var_os("WATCHDOG_USEC"), watched, pid);
         Supervisor { socket: Some(socket), name, watchdog_ms, ..Supervisor::default() }
     }
 
@@ -65,6 +67,12 @@ impl Supervisor {
     pub fn ready<'a>(&mut self, bound: impl Iterator<Item = &'a Bound>, now: Now) {
         let places: Vec<String> = bound.map(Bound::to_string).collect();
         self.tell(format!("READY=1\nSTATUS=Listening on {}", places.join(", ")), now);
+    }
+
+    /// Another process is the server from now on, and tells what is to be told.
+    pub fn hand_over(&mut self, pid: u32, now: Now) {
+        self.tell(format!("MAINPID={pid}"), now);
+        *self = Supervisor::default();
     }
 
     /// What can change while it serves is read again; [`Supervisor::ready`] follows.

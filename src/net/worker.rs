@@ -50,6 +50,11 @@ impl Worker {
         Worker { waker, lane, thread: None, pending: 0 }
     }
 
+    /// What wakes the event loop.
+    pub fn waker(&self) -> Arc<Waker> {
+        Arc::clone(&self.waker)
+    }
+
     pub fn lane(&self) -> Lane {
         self.lane
     }

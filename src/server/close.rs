@@ -283,6 +283,7 @@ fn log_close(peer: Peer, reason: CloseReason) {
         | CloseReason::Silent
         | CloseReason::NotStored
         | CloseReason::Superseded
+        | CloseReason::Restarting
         | CloseReason::GoingAway => debug!("{peer}: {reason}; closing"),
     }
 }

@@ -2,6 +2,8 @@
 
 use std::mem;
 
+use serde::{Deserialize, Serialize};
+
 use super::inbox::Inbox;
 use super::stream::Stream;
 use crate::clock::Millis;
@@ -31,7 +33,7 @@ enum State {
 }
 
 /// What the service knows of a connection that is served.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Standing {
     /// Nothing.
     Unknown,
@@ -39,6 +41,15 @@ pub(super) enum Standing {
     Listening,
     /// It has been opened.
     Known,
+}
+
+/// See [`Connection::known`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RestoredConnection {
+    pub peer: Peer,
+    pub standing: Standing,
+    pub came_by_tls: bool,
+    pub has_asked: bool,
 }
 
 /// What a connection's next read waits for.
@@ -110,6 +121,29 @@ impl<S> Connection<S> {
             has_asked: false,
             is_paced: false,
         }
+    }
+
+    /// One that another process has had, which was open there.
+    pub(super) fn restored(
+        stream: S,
+        serial: u32,
+        wire: Wire,
+        known: RestoredConnection,
+    ) -> Connection<S> {
+        let RestoredConnection { peer, standing, came_by_tls, has_asked } = known;
+        Connection {
+            state: State::Open(standing),
+            came_by_tls,
+            has_asked,
+            ..Connection::new(stream, serial, peer, wire)
+        }
+    }
+
+    /// What another process has to know of one that is served, beside its wire and its input.
+    pub(super) fn known(&self) -> Option<RestoredConnection> {
+        let (State::Open(standing) | State::Ending(standing)) = self.state else { return None };
+        let Connection { peer, came_by_tls, has_asked, .. } = *self;
+        Some(RestoredConnection { peer, standing, came_by_tls, has_asked })
     }
 
     pub(super) fn id(&self, key: usize) -> ClientId {

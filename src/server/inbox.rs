@@ -111,6 +111,12 @@ impl Inbox {
         message
     }
 
+    /// The message that waits, and of which kind it is.
+    pub fn waiting(&self) -> Option<(FrameKind, &[u8])> {
+        let (kind, bytes) = self.held.as_ref()?.waiting.as_ref()?;
+        Some((*kind, bytes))
+    }
+
     /// The message that waits.
     pub fn message(&self) -> Option<&[u8]> {
         self.held.as_ref()?.waiting.as_ref().map(|(_, bytes)| &bytes[..])

@@ -141,7 +141,7 @@ impl ClosedMetrics {
             CloseReason::TooSlow => &mut self.too_slow,
             CloseReason::OutOfMemory => &mut self.out_of_memory,
             CloseReason::Silent => &mut self.silent,
-            CloseReason::GoingAway => &mut self.going_away,
+            CloseReason::GoingAway | CloseReason::Restarting => &mut self.going_away,
             CloseReason::NotStored => &mut self.not_stored,
         };
         *counter += 1;

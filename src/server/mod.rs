@@ -7,7 +7,7 @@
 //! wire, [`proxied`] finds out whose it is behind a proxy, [`protection`] puts TLS on it,
 //! [`receive`] reads and serves it, [`request`] answers HTTP, [`monitoring`] tells monitors,
 //! [`echo`] sends back from where it was read, [`deliver`] writes, [`line`] draws the line that
-//! somebody types, [`close`] ends it, [`stored`] has what follows from a change wait for the store,
+//! somebody types, [`close`] ends it, [`succession`] hands it to another process, [`stored`] has what follows from a change wait for the store,
 //! [`memory`] says who has to go when all together hold too much, [`dismiss`] closes those whom the
 //! service does not want.
 
@@ -37,6 +37,7 @@ pub mod settings;
 mod stored;
 pub mod stream;
 mod streams;
+pub mod succession;
 mod timers;
 
 use std::net::SocketAddr;
@@ -110,6 +111,8 @@ pub struct Server<S, A> {
     wire_counts: WireCounts,
     serial: u32,
     draining: bool,
+    /// Nothing is read: the state is about to be handed over.
+    is_settling: bool,
     /// The newest group that the service has been told to keep.
     kept: GroupId,
     /// See [`Server::store_broken`].
@@ -190,6 +193,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             wire_counts: WireCounts::default(),
             serial: 0,
             draining: false,
+            is_settling: false,
             kept: GroupId::default(),
             store_broken: None,
             next_search: NextSearch::default(),
@@ -225,6 +229,11 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// The stream of the client with this key, if it is here.
     pub fn stream(&mut self, key: usize) -> Option<&mut S> {
         self.connections.get_mut(key).map(|connection| &mut connection.stream)
+    }
+
+    /// The same, to be looked at.
+    pub fn stream_of(&self, key: usize) -> Option<&S> {
+        self.connections.get(key).map(|connection| &connection.stream)
     }
 
     /// Asks whether one more client may come from this peer's address. To be asked once, before
@@ -348,12 +357,12 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// Whether there are connections that are known to have more to read.
     pub fn is_reading(&self) -> bool {
-        !self.ready.is_empty()
+        !self.ready.is_empty() && !self.is_settling
     }
 
     /// Whether there is work that does not wait for any readiness: the next poll must not block.
     pub fn is_busy(&self) -> bool {
-        !self.ready.is_empty() || self.out.is_busy() || self.has_lost_changes()
+        self.is_reading() || self.out.is_busy() || self.has_lost_changes()
     }
 
     /// When the next deadline passes.

@@ -30,6 +30,9 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// them, or one of each part of the turn at least.
     pub(super) fn read(&mut self, mut is_over: impl FnMut(u64) -> bool) {
         self.close_too_slow();
+        if self.is_settling {
+            return self.serve_waiting();
+        }
         let mut woken = Vec::new();
         self.out.take_woken(&mut woken);
         // One that was closed while it waited is on the ready list already, to have the rest of its
@@ -62,7 +65,7 @@ impl<S: Stream, A: Service> Server<S, A> {
 
     /// What waits in the service for what is clear goes on. After those that talk: one that was
     /// behind has its own word before others fill its queue again.
-    fn serve_clear(&mut self) {
+    pub(super) fn serve_clear(&mut self) {
         for what in self.out.take_clear() {
             self.service.clear(what, &mut self.out);
         }

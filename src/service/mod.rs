@@ -2,6 +2,7 @@
 
 pub mod broadcast;
 pub mod echo;
+pub mod succession;
 
 use std::any::Any;
 use std::net::IpAddr;
@@ -12,6 +13,7 @@ use crate::delivery::encoding::{Dialect, FrameKind};
 use crate::delivery::{Delivery, Wait};
 use crate::ids::{ClientId, Peer, Ticket};
 use crate::metrics::Exposition;
+use crate::service::succession::Succession;
 use crate::site::{Health, Site};
 use crate::wire::close::CloseReason;
 use crate::wire::editor::Completions;
@@ -366,6 +368,11 @@ pub trait Service {
     fn stored(&mut self, out: &mut Delivery) -> Kept {
         let _ = out;
         Kept::Whole
+    }
+
+    /// How it goes on in another process; `None`: it cannot.
+    fn succession(&mut self) -> Option<&mut dyn Succession> {
+        None
     }
 
     /// A client has closed its connection because it wants to go, and is closed next; one whose

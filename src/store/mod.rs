@@ -333,6 +333,23 @@ pub trait Store: fmt::Debug {
     /// What reads it; to be called on another thread.
     fn reader(&self) -> Arc<dyn Reader>;
 
+    /// Closes it, so that another process can open it. Nothing is asked of it then, until
+    /// [`Store::take_back`].
+    ///
+    /// # Errors
+    /// Why it cannot be closed in order, or that it never can.
+    fn release(&mut self) -> Result<(), StoreError> {
+        Err(StoreError::Failed("this store cannot be handed over".into()))
+    }
+
+    /// Opens it again after [`Store::release`], to go on after the last durable group.
+    ///
+    /// # Errors
+    /// Why it cannot be opened.
+    fn take_back(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// What is there now, after [`Progress::Lost`]; as at the start.
     ///
     /// # Errors

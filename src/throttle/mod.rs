@@ -8,6 +8,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// The most tokens in a burst, or a second: far over what one client can use, far under what would
@@ -96,7 +97,7 @@ pub struct RateError;
 ///
 /// Invariant: `full_at` is the tick at which the bucket is full again; a past one means that it is
 /// full now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenBucket {
     full_at: u64,
 }

@@ -1,7 +1,9 @@
 //! How two sides agree on an option of telnet without ever asking for what is so already (RFC 1143).
 
+use serde::{Deserialize, Serialize};
+
 /// What is known of an option, on one side: the states of RFC 1143.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Agreement {
     #[default]
     Off,

@@ -38,6 +38,8 @@ pub enum CloseReason {
     Banned,
     /// The server stops.
     GoingAway,
+    /// The server goes on in another process, without this connection.
+    Restarting,
     /// Its guest has come back by another connection.
     Superseded,
     /// What was said last could not be stored: the server has gone back to what is.
@@ -88,6 +90,7 @@ impl fmt::Display for CloseReason {
             CloseReason::Silent => f.write_str("no answer to a ping"),
             CloseReason::Banned => f.write_str("banned"),
             CloseReason::GoingAway => f.write_str("the server is stopping"),
+            CloseReason::Restarting => f.write_str("the server restarts; connect again"),
             CloseReason::Superseded => f.write_str("its guest has come back elsewhere"),
             CloseReason::NotStored => {
                 f.write_str("the server could not store what was said last; connect again")

@@ -1,6 +1,7 @@
 //! Lines: what telnet, `nc` and tcpkali speak.
 
 use memchr::{memchr, memchr2};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::wire::close::CloseReason;
@@ -23,7 +24,7 @@ pub struct LineTooLong {
 }
 
 /// What ends a line and what is in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LineMode {
     /// LF ends a line and belongs to it; every other byte is payload, but for telnet's own.
     Raw,
@@ -52,7 +53,7 @@ pub struct Cut {
 }
 
 /// What is known of the first line that is not empty.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum First {
     Awaited,
     /// It may have been a request: what comes next will show.
@@ -64,7 +65,7 @@ enum First {
 ///
 /// Invariant: no line ends within the first `scanned` bytes of the input it will be given next, so
 /// a long line that arrives in many pieces is searched once.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Line {
     mode: LineMode,
     telnet: Telnet,
@@ -343,7 +344,7 @@ pub(super) fn write_close(
             let line = "! The server could not store what was said last. Connect again.";
             out.extend_from_slice(format!("{line}{ending}").as_bytes());
         }
-        CloseReason::GoingAway if payload == Payload::Text => {
+        CloseReason::GoingAway | CloseReason::Restarting if payload == Payload::Text => {
             out.extend_from_slice(format!("* Goodbye: {reason}.{ending}").as_bytes());
         }
         CloseReason::Done
@@ -356,6 +357,7 @@ pub(super) fn write_close(
         | CloseReason::Banned
         | CloseReason::NotStored
         | CloseReason::Superseded
+        | CloseReason::Restarting
         | CloseReason::GoingAway => {}
     }
 }

@@ -14,6 +14,7 @@ pub mod keys;
 mod kind;
 pub mod line;
 pub mod proxy;
+pub mod snapshot;
 pub mod telnet;
 pub mod telnet_client;
 mod terminal;
@@ -23,6 +24,7 @@ pub mod websocket;
 pub use kind::WireKind;
 
 use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
 
 use crate::clock::Millis;
 use crate::memory::MemoryAccount;
@@ -52,7 +54,7 @@ pub enum Protocols {
 
 /// What a connection speaks. Decided by its first bytes, once: the bytes of a request never become
 /// a line, and a line never becomes a request.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub enum Wire {
     /// Nothing that decides has come yet.
     Undecided(Undecided),

@@ -2,6 +2,7 @@
 //! for what a [`Terminal`] agrees on.
 
 use memchr::memchr;
+use serde::{Deserialize, Serialize};
 
 use super::editor::Editor;
 use super::keys::{BACKSPACE, HOW_TO_LEAVE, INTERRUPT, KILL};
@@ -28,7 +29,7 @@ const IP: u8 = 244;
 const SUBNEGOTIATION_BYTES_MAX: u16 = 512;
 
 /// What the next byte belongs to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum State {
     #[default]
     Data,
@@ -40,7 +41,7 @@ pub(super) enum State {
 }
 
 /// Takes commands out of the stream, wherever reads have cut them.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Telnet {
     state: State,
     /// Bytes that the UTF-8 character at the end of the data so far still lacks.

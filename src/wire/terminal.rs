@@ -4,6 +4,7 @@
 
 use super::agreement::Agreement;
 use super::editor::{Editor, Size};
+use serde::{Deserialize, Serialize};
 
 pub(super) const DONT: u8 = 254;
 pub(super) const DO: u8 = 253;
@@ -28,7 +29,7 @@ pub(super) const WINDOW_SIZE: u8 = 31;
 const WINDOW_SIZE_BYTES: usize = 4;
 
 /// Whether the line is to be edited here.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 enum Editing {
     /// Not by itself: nothing has shown that this speaks telnet.
     #[default]
@@ -41,7 +42,7 @@ enum Editing {
 ///
 /// Invariant: every option is off, on both sides, at all times, but for the three that are here; the
 /// line is edited exactly if all that it takes is agreed on.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Terminal {
     /// On our side.
     echo: Agreement,
@@ -62,7 +63,7 @@ pub struct Terminal {
 }
 
 /// The options that were refused: a bit each, for `WILL` and for `DO`.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Refused {
     will: [u64; 4],
     r#do: [u64; 4],

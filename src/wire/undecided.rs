@@ -6,12 +6,13 @@ use super::line::{LineMode, write_close};
 use super::proxy::{self, Start};
 use super::{Decision, Elapsed, Observed, Payload, Protocols, Shared, Timeouts};
 use crate::clock::Millis;
+use serde::{Deserialize, Serialize};
 
 /// By so many bytes a request with a known method has shown that it is one.
 const METHOD_BYTES_MAX: usize = 16;
 
 /// A connection that has not shown yet what it speaks.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Undecided {
     /// When the connection was established.
     since: Millis,
@@ -25,7 +26,7 @@ pub struct Undecided {
 }
 
 /// What its silence has led to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Silence {
     Nothing,
     Released,

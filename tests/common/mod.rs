@@ -26,6 +26,13 @@ pub fn program() -> Command {
     command
 }
 
+/// The same program at another path.
+pub fn program_at(path: &std::path::Path) -> Command {
+    let mut command = Command::new(path);
+    clean(&mut command);
+    command
+}
+
 /// Whatever this test was started to ignore is not passed on to the servers that it starts.
 pub fn ignore_no_signals() {
     for reset in [Signal::SIGINT, Signal::SIGHUP] {

@@ -517,6 +517,11 @@ impl Store for Handle {
         self.inner().space
     }
 
+    fn release(&mut self) -> Result<(), StoreError> {
+        assert!(self.inner().pending.is_empty(), "all of it is durable");
+        Ok(())
+    }
+
     fn take_expired(&mut self) -> Vec<Expired> {
         std::mem::take(&mut self.inner().expired)
     }

@@ -19,6 +19,7 @@ use chat_server::ids::{ClientId, Peer, Ticket};
 use chat_server::server::Server;
 use chat_server::server::admission::{AddressPolicy, MaxClients};
 use chat_server::server::settings::{ConnectionLimits, ServerSettings};
+use chat_server::service::succession::Succession;
 use chat_server::service::{Answer, Hello, Incoming, Job, Kept, Outcome, Service, Wake};
 use chat_server::wire::Protocols;
 use fastrand::Rng;
@@ -28,6 +29,8 @@ use crate::program::{Program, ROOMS, Truth};
 use crate::search::Searcher;
 use crate::settings;
 use crate::stage::{Links, Stage};
+use crate::stream::Near;
+use crate::succession::SETTLING_STEPS;
 use crate::world::Tally;
 
 /// Passes everything on to the chat, and notes when it had to go back to what is kept.
@@ -129,6 +132,10 @@ impl Service for Keeper {
         self.follow(out)
     }
 
+    fn succession(&mut self) -> Option<&mut dyn Succession> {
+        self.chat.succession()
+    }
+
     fn closed(&mut self, client: ClientId, peer: Peer, out: &mut Delivery) {
         if self.trace {
             println!("{:>7} {client} leaves", out.now().ms);
@@ -154,6 +161,8 @@ pub struct KeptWorld {
     slow_ms: u64,
     latency_ms: u64,
     may_fill: bool,
+    /// Draws of upgrades, so that all others stay what they are.
+    own: Rng,
     turns: usize,
     trace: bool,
 }
@@ -195,6 +204,7 @@ impl KeptWorld {
             slow_ms,
             latency_ms,
             may_fill,
+            own: Rng::with_seed(!seed),
             turns: 0,
             trace,
         }
@@ -221,6 +231,9 @@ impl KeptWorld {
             });
             self.act();
             self.step();
+            if self.own.u32(0..20) == 0 {
+                self.upgrade();
+            }
         }
         self.finish();
         self.crash();
@@ -335,6 +348,30 @@ impl KeptWorld {
         self.stage.now = self.stage.now.max(now);
     }
 
+    /// The server goes on as another one: nobody notices, or nothing has come of it.
+    fn upgrade(&mut self) {
+        self.disk.set_unreadable(false);
+        self.stage.server.settle();
+        for _ in 0..self.own.usize(1..SETTLING_STEPS) {
+            if self.stage.server.is_quiet() {
+                return self.hand_over();
+            }
+            self.step();
+        }
+        self.stage.server.resume();
+    }
+
+    fn hand_over(&mut self) {
+        if self.trace {
+            println!("{:>7} upgrade", self.stage.now);
+        }
+        let KeptWorld { disk, chat_settings, server_settings, is_lost, own, .. } = self;
+        let trace = self.trace;
+        self.stage
+            .hand_over(|| server_on(own, disk, chat_settings, server_settings, is_lost, trace));
+        self.jobs.clear();
+    }
+
     /// Nothing fails any more: all that was said arrives, once.
     fn finish(&mut self) {
         self.disk.set_full(false);
@@ -373,13 +410,24 @@ fn start(
     is_lost: &Rc<Cell<bool>>,
     trace: bool,
 ) -> Stage<Keeper> {
+    let server = server_on(rng, disk, chat, server, is_lost, trace);
+    Stage::new(Rng::with_seed(rng.u64(..)), limits, server, Links::default())
+}
+
+fn server_on(
+    rng: &mut Rng,
+    disk: &Disk,
+    chat: &ChatSettings,
+    server: &ServerSettings,
+    is_lost: &Rc<Cell<bool>>,
+    trace: bool,
+) -> Server<Near, Keeper> {
     let (store, loaded) = disk.start(rng.usize(0..20));
     // Another one at each start: the data's own goes before it.
     let settings = ChatSettings { epoch: rng.u64(..).to_string(), ..chat.clone() };
     let chat = Chat::with_store(settings, store, loaded);
     let keeper = Keeper { chat, is_lost: Rc::clone(is_lost), trace };
-    let server = Server::new(server.clone(), |_| keeper);
-    Stage::new(Rng::with_seed(rng.u64(..)), limits, server, Links::default())
+    Server::new(server.clone(), |_| keeper)
 }
 
 /// For programs, to see their wires.

@@ -205,6 +205,32 @@ impl<A: Service> Stage<A> {
         self.greets_silence = true;
     }
 
+    pub fn links(&self) -> Links {
+        Rc::clone(&self.links)
+    }
+
+    /// The wire of the connection with this key.
+    pub fn wire_of(&self, key: usize) -> Rc<RefCell<Wire>> {
+        let links = self.links.borrow();
+        let here = |link: &&Link| link.key == key && !link.wire.borrow().dropped;
+        Rc::clone(&links.values().find(here).expect("a connection").wire)
+    }
+
+    /// Another server goes on with these connections, which have other keys there.
+    pub fn replace_server(&mut self, mut server: Server<Near, A>, keys: &BTreeMap<usize, usize>) {
+        if self.faults.tls > 0 {
+            server.set_tls(Box::new(Handshakes));
+        }
+        drop(mem::replace(&mut self.server, server));
+        self.links.borrow_mut().retain(|_, link| {
+            let is_here = !link.wire.borrow().dropped;
+            link.wire.borrow_mut().is_handed_over = false;
+            link.key = keys.get(&link.key).copied().unwrap_or(usize::MAX);
+            is_here
+        });
+        self.overdue = 0;
+    }
+
     /// Some come by [`proxies`].
     pub fn have_proxies(&mut self) {
         self.has_proxies = true;

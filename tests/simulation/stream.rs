@@ -85,6 +85,8 @@ pub struct Wire {
     pub shut: bool,
     /// The server has closed its socket.
     pub dropped: bool,
+    /// Another server has the connection as well: to close it changes nothing.
+    pub is_handed_over: bool,
     /// The server closed with input unread, which is a reset and destroys bytes as well.
     pub reset_by_close: bool,
     pub readable: bool,
@@ -114,6 +116,7 @@ impl Wire {
             fin_sent: false,
             input: VecDeque::new(),
             input_ended: false,
+            is_handed_over: false,
             header_bytes: 0,
             header: Vec::new(),
             written_within_header: false,
@@ -412,6 +415,9 @@ impl Stream for Near {
 impl Drop for Near {
     fn drop(&mut self) {
         let mut wire = self.0.borrow_mut();
+        if wire.is_handed_over {
+            return;
+        }
         wire.dropped = true;
         if !wire.input.is_empty() && !wire.reset {
             wire.reset_by_close();

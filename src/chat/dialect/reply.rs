@@ -9,9 +9,9 @@ use serde::Serialize;
 
 use super::json::RequestRef;
 pub use super::rows::{
-    AccountLine, AwayLine, BanLine, BotLine, ConversationLine, Here, HookLine, InvitationLine,
-    JoinedSelf, NewHook, Person, ReadingLine, RoomState, RoomSummary, ServerLimits, SessionLine,
-    SettingChange, UnreadRoom,
+    AccountLine, AwayLine, BanLine, BotLine, ConversationLine, Here, HitLine, HookLine,
+    InvitationLine, JoinedSelf, NewHook, Person, ReadingLine, RoomState, RoomSummary, ServerLimits,
+    SessionLine, SettingChange, UnreadRoom,
 };
 use crate::chat::ids::UserId;
 use crate::chat::state::history::{Message, MessageKind};
@@ -44,6 +44,9 @@ pub enum Reply<'a> {
     },
     Said {
         room: &'a str,
+        /// Under which its id was given; for what goes on from there.
+        #[serde(skip)]
+        epoch: &'a str,
         #[serde(flatten)]
         line: Line<'a>,
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
@@ -155,6 +158,8 @@ pub enum Reply<'a> {
     History {
         #[serde(flatten)]
         place: Where<'a>,
+        #[serde(skip)]
+        epoch: &'a str,
         messages: Vec<Line<'a>>,
         more: bool,
         #[serde(skip_serializing_if = "is_false")]
@@ -477,15 +482,6 @@ impl<'a> Line<'a> {
         let (hook, deleted) = (hooks::is_author(name), text.is_empty());
         Line { id: *id, time: *time, name, text, me: *me, hook, account, ignored: false, deleted }
     }
-}
-
-/// A message that was found; of a long text, what is around the first word.
-#[derive(Clone, Debug, Serialize)]
-pub struct HitLine<'a> {
-    #[serde(flatten)]
-    pub place: Where<'a>,
-    #[serde(flatten)]
-    pub line: Line<'a>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]

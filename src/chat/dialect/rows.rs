@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use super::json::RequestRef;
-use super::reply::{Where, is_false, is_true};
+use super::reply::{Line, Where, is_false, is_true};
 use crate::chat::away::Away;
 use crate::chat::state::Unread;
 use crate::chat::state::rooms::rules::RoomSettings;
@@ -339,4 +339,13 @@ pub struct InvitationLine {
     /// Whether it makes an account.
     #[serde(skip_serializing_if = "is_true")]
     pub accounts: bool,
+}
+
+/// A message that was found; of a long text, what is around the first word.
+#[derive(Clone, Debug, Serialize)]
+pub struct HitLine<'a> {
+    #[serde(flatten)]
+    pub place: Where<'a>,
+    #[serde(flatten)]
+    pub line: Line<'a>,
 }

@@ -185,11 +185,11 @@ impl Chat {
         // One that is about to be logged in is a guest yet.
         let is_own = self.sessions.get(cx.client).is_some_and(|session| session.user == cx.user);
         if is_coming {
-            if is_own {
+            let name = self.state.rooms().get(room).map_or("", |room| room.name.key());
+            if is_own && self.sessions.hears(cx.client, name) {
                 cx.out.join(channel, cx.client);
                 self.sessions.talk_in(cx.client, Some(channel));
             }
-            let name = self.state.rooms().get(room).map_or("", |room| room.name.key());
             for client in others.into_iter().filter(|other| self.sessions.hears(*other, name)) {
                 cx.out.join(channel, client);
             }

@@ -48,14 +48,15 @@ impl Chat {
             return self.publish_between(cx, id, message_id, message);
         };
         let (name, line) = (room.name.as_str(), Line::new(message_id, message));
+        let epoch = self.settings.epoch.as_str();
         // A program knows its own message by the reference.
         let own = match cx.reference {
             None if cx.user == UserId::SERVER => None,
             None if dialect::echoes_sender(cx.out.encoding(cx.client)) => None,
             None => Some(Vec::new()),
-            reference => Some(cx.encode(&Reply::Said { room: name, line, reference })),
+            reference => Some(cx.encode(&Reply::Said { room: name, epoch, line, reference })),
         };
-        let said = Reply::Said { room: name, line, reference: None };
+        let said = Reply::Said { room: name, epoch, line, reference: None };
         cx.publish(channel, own.as_deref(), &said);
         if self.state.order().has_ignored() {
             self.hide_last(cx, id, channel, Some((name, line)));

@@ -5,12 +5,12 @@ use serde_json::json;
 use super::Context;
 use crate::chat::Chat;
 use crate::chat::dialect::Dialect;
-use crate::chat::ids::RoomId;
+use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::RoomName;
 use crate::chat::state::accounts::SecretHash;
 use crate::service::Following;
 use crate::wire::http::HttpError;
-use crate::wire::http::events::Wanted;
+use crate::wire::http::events::{Seen, Wanted};
 use crate::wire::websocket::handshake::Query;
 
 impl Chat {
@@ -27,18 +27,29 @@ impl Chat {
         let (account, _) = found.ok_or(HttpError::STREAM_TOKEN)?;
         self.check_banned(account, unix_ms).map_err(|_| HttpError::STREAM_BANNED)?;
         let mut requests = Vec::new();
-        for (room, since) in &wanted.rooms {
-            let join = match since {
+        for (room, seen) in &wanted.rooms {
+            // What a browser shows is newer than what its page has asked for first.
+            let last = wanted.last.as_ref();
+            let last = last.filter(|(last, _)| self.is_same_room(account, [room, last], unix_ms));
+            let join = match last.map(|(_, seen)| seen).or(seen.as_ref()) {
                 None => json!({ "type": "join", "room": room }),
-                Some(since) => {
-                    let epoch = wanted.epoch.as_ref();
-                    json!({ "type": "join", "room": room, "since": since, "epoch": epoch })
+                Some(Seen { id, epoch }) => {
+                    json!({ "type": "join", "room": room, "since": id, "epoch": epoch })
                 }
             };
             requests.extend(join.to_string().bytes().chain([b'\n']));
         }
         let subprotocol = Dialect::Json.subprotocol().ok_or(HttpError::NOT_FOUND)?;
         Ok(Following { subprotocol, requests })
+    }
+
+    /// Whether these are names of one room for an account: it may have another by now.
+    fn is_same_room(&self, account: UserId, [one, other]: [&str; 2], unix_ms: u64) -> bool {
+        let (Ok(one), Ok(other)) = (RoomName::parse(one), RoomName::parse(other)) else {
+            return false;
+        };
+        let room = |name| self.room_known_to(account, name, unix_ms).map(|room| room.id);
+        one == other || room(&one).is_some_and(|id| room(&other) == Some(id))
     }
 
     /// A client hears these rooms alone, and each from when it has joined it here.
@@ -52,11 +63,14 @@ impl Chat {
         is_follower
     }
 
-    /// A client that follows hears a room of its account from here on.
+    /// A client that follows hears a room from here on: its account has been in it already, or it has
+    /// asked for it by another name.
     pub(super) fn hear_followed(&mut self, cx: &mut Context<'_>, room: RoomId) {
+        if !self.sessions.follows_some(cx.client) {
+            return;
+        }
         let channel = self.channel_for(room, cx.out);
-        let is_new = !cx.out.channels_of(cx.client).any(|other| other == channel);
-        if is_new && self.sessions.follows_some(cx.client) {
+        if !cx.out.channels_of(cx.client).any(|other| other == channel) {
             cx.out.join(channel, cx.client);
         }
     }

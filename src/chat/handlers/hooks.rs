@@ -133,11 +133,13 @@ impl Chat {
     ) -> Posted {
         let cx =
             &mut Context { client, peer: post.peer, user: UserId::SERVER, reference: None, out };
-        match self.say_posted(cx, post) {
+        let posted = match self.say_posted(cx, post) {
             Ok(None) => Posted::Done,
             Ok(Some(wait)) => Posted::Blocked(wait),
             Err(refusal) => Posted::Refused(refusal),
-        }
+        };
+        self.post_metrics.count(posted);
+        posted
     }
 
     fn say_posted(

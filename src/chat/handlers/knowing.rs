@@ -67,7 +67,12 @@ impl Chat {
         self.room_known_to(cx.user, name, cx.unix_ms())
     }
 
-    fn room_known_to(&self, user: UserId, name: &RoomName, unix_ms: u64) -> Option<&Room> {
+    pub(super) fn room_known_to(
+        &self,
+        user: UserId,
+        name: &RoomName,
+        unix_ms: u64,
+    ) -> Option<&Room> {
         let rooms = self.state.rooms();
         let room = rooms.find(name.key()).or_else(|| rooms.find_former(name.key(), unix_ms))?;
         self.state.may_know(user, room.id, unix_ms).then_some(room)

@@ -200,6 +200,7 @@ impl Chat {
         HistoryPage {
             dialect: cx.dialect(),
             place: self.place(cx.user, room),
+            epoch: &self.settings.epoch,
             reference: cx.reference,
             bytes_max: self.settings.answer_bytes_max,
         }

@@ -84,6 +84,7 @@ impl Chat {
         if is_told && !cx.out.congested(channel) {
             let told = Reply::Away(AwayLine { room: Some(room.name.as_str()), ..*told });
             cx.publish(channel, Some(&[]), &told);
+            self.hide_last(cx, id, channel, None);
         }
     }
 
@@ -112,9 +113,18 @@ impl Chat {
             return;
         };
         let time = cx.unix_ms();
+        let hears_why = self.hears_why_away(cx.user, user);
         if let Some(away) = self.sessions.aways.news_for(cx.client, user) {
-            cx.reply(&Reply::Away(AwayLine::of(Some(away), name, time)));
+            let told = AwayLine::of(Some(away), name, time);
+            let text = if hears_why { told.text } else { "" };
+            cx.reply(&Reply::Away(AwayLine { text, ..told }));
         }
+    }
+
+    /// Between people of whom one ignores the other no reasons are given.
+    fn hears_why_away(&self, asking: UserId, user: UserId) -> bool {
+        let order = self.state.order();
+        !order.ignores(asking, user) && !order.ignores(user, asking)
     }
 
     /// The same of those for whom something was said in a room.
@@ -136,7 +146,7 @@ impl Chat {
         let talks = self.state.rooms().conversation(Pair::new(cx.user, user)).is_some();
         let sees = !rooms.is_empty() || talks || user == cx.user;
         let away = self.sessions.aways.get(user).filter(|_| sees);
-        let is_ignored = self.state.order().ignores(cx.user, user);
+        let hears_why = self.hears_why_away(cx.user, user);
         let since = self.clients_of(user).filter_map(|client| self.sessions.since_ms(client)).min();
         let zoned = self.clients_of(user).find(|&client| self.preferences.has_zone(client));
         let clock = zoned.map(|client| Clock::of(cx.out.encoding(client).dialect));
@@ -146,7 +156,7 @@ impl Chat {
             bot: accounts.owner_of(user).is_some(),
             online: sees.then_some(since.is_some()),
             since: since.filter(|_| sees),
-            away: away.map(|away| if is_ignored { "" } else { &*away.text }),
+            away: away.map(|away| if hears_why { &*away.text } else { "" }),
             away_since: away.map(|away| away.since_ms),
             offset: clock.filter(|_| sees).map(Clock::minutes),
             rooms,

@@ -32,9 +32,7 @@ impl Chat {
         }
         let was_in = known.is_some_and(|room| self.state.is_member(cx.user, room.id));
         let id = self.enter(cx, name)?;
-        if was_in {
-            self.hear_followed(cx, id);
-        }
+        self.hear_followed(cx, id);
         let (Some(room), Some(name)) = (self.state.rooms().get(id), self.name_of(cx.user)) else {
             return Ok(());
         };

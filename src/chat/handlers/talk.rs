@@ -72,7 +72,11 @@ impl Chat {
         let (Some(name), Some(here)) = (self.name_of(cx.user), self.state.rooms().get(room)) else {
             return Ok(());
         };
-        if let Some(first) = key.and_then(|key| self.said_under(cx, Scope::Room(room), key)) {
+        let said = |key| {
+            let own = self.said_under(cx, Scope::Room(room), key);
+            own.or_else(|| self.said_as_guest(here, text, key))
+        };
+        if let Some(first) = key.and_then(said) {
             // Under the same key it is the same text; its author may have another name by now.
             let (name, time, me) = (name.as_str(), first.unix_ms, kind == MessageKind::Action);
             // It may have been taken back meanwhile.
@@ -87,7 +91,8 @@ impl Chat {
                 }
             };
             let (room, reference) = (here.name.as_str(), cx.reference);
-            cx.reply(&Reply::Said { room, line, reference });
+            let epoch = &self.settings.epoch;
+            cx.reply(&Reply::Said { room, epoch, line, reference });
             return Ok(());
         }
         self.check_may_say(cx, here)?;
@@ -110,6 +115,13 @@ impl Chat {
     /// What was said before by who asks, under the same key.
     pub(super) fn said_under(&self, cx: &Context<'_>, scope: Scope, key: &str) -> Option<First> {
         self.state.keys().find(scope, self.state.account(cx.user), key)
+    }
+
+    /// The same by a guest, who may have logged in before sending it again: it is the same text.
+    fn said_as_guest(&self, room: &Room, text: &str, key: &str) -> Option<First> {
+        let first = self.state.keys().find(Scope::Room(room.id), None, key)?;
+        let message = room.history.get(first.id)?;
+        (message.account().is_none() && message.text() == text).then_some(first)
     }
 
     /// Whether a member may say something in a room.

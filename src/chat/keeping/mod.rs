@@ -12,24 +12,21 @@ use std::sync::Arc;
 use readings::ReadLately;
 
 use crate::chat::Chat;
-use crate::chat::backlog::Backlog;
 use crate::chat::ids::{Pair, RoomId, UserId};
 use crate::chat::name::NameForms;
-use crate::chat::presence::PresenceSums;
 use crate::chat::record::{Cached, Event, Kept, Presence, Record};
 use crate::chat::request::RequestError;
-use crate::chat::session::Sessions;
 use crate::chat::settings::STORE_PATIENCE_MS;
-use crate::chat::state::State;
 use crate::chat::state::history::{Message, MessageKind};
 use crate::chat::state::rooms::Room;
-use crate::chat::written::Written;
 use crate::clock::Millis;
 use crate::delivery::{Delivery, Wait};
 use crate::ids::{ClientId, GroupId};
 use crate::metrics::Exposition;
 use crate::service;
-use crate::store::{Change, Expired, Progress, Reader, Space, Store, StoredMessage, Wake};
+use crate::store::{
+    Change, Expired, Progress, Reader, Space, Store, StoreError, StoredMessage, Wake,
+};
 
 /// What a change takes beside its texts, in bytes.
 const CHANGE_BYTES: usize = 64;
@@ -84,6 +81,16 @@ impl Keeping {
         self.durable
     }
 
+    /// Closes the store: all that was handed over is durable, and another process can open it.
+    pub fn release(&mut self) -> Result<(), StoreError> {
+        self.store.release()
+    }
+
+    /// Opens it again, to go on where it was.
+    pub fn take_back(&mut self) -> Result<(), StoreError> {
+        self.store.take_back()
+    }
+
     pub fn write_metrics(&self, out: &mut Exposition) {
         self.store.write_metrics(out);
     }
@@ -96,6 +103,11 @@ impl Keeping {
     /// Whether there is something to hand over.
     fn has_changes(&self) -> bool {
         !self.changes.is_empty() || self.has_new_guests
+    }
+
+    /// Whether there is something that the store does not have: changes, or what was read lately.
+    pub fn has_more_to_write(&self) -> bool {
+        self.has_changes() || self.read_lately.next_deadline().is_some()
     }
 
     /// Changes that were made outside of a turn are handed over at once, and clients that wait for
@@ -412,21 +424,13 @@ impl Chat {
         }
     }
 
-    /// Forgets everybody, and all that is known of them.
-    pub(super) fn forget_all(&mut self) {
-        self.state = State::new(self.settings.rooms);
-        self.sessions = Sessions::default();
-        self.replays.clear();
-        self.presence = PresenceSums::default();
-        self.backlog = Backlog::default();
-        self.questions.clear();
-        self.logins.clear();
-        self.written = Written::default();
-        self.posts.clear();
-        self.arrivals.clear();
-        self.arriving.clear();
-        self.absences.clear();
-        self.unproven.clear();
+    /// Nobody hears anything of any room any more.
+    pub(super) fn close_channels(&mut self, out: &mut Delivery) {
+        for channel in self.channels.clear() {
+            let members: Vec<ClientId> = out.members(channel).collect();
+            members.into_iter().for_each(|client| out.leave(channel, client));
+            out.close_channel(channel);
+        }
     }
 
     /// Throws away what is in memory, and starts anew with what is kept. All clients are about to
@@ -436,11 +440,7 @@ impl Chat {
         group: GroupId,
         out: &mut Delivery,
     ) -> Result<(), crate::store::StoreError> {
-        for channel in self.channels.clear() {
-            let members: Vec<ClientId> = out.members(channel).collect();
-            members.into_iter().for_each(|client| out.leave(channel, client));
-            out.close_channel(channel);
-        }
+        self.close_channels(out);
         self.forget_all();
         let Some(keeping) = &mut self.keeping else { return Ok(()) };
         keeping.changes.clear();

@@ -64,6 +64,23 @@ pub fn loose_skeleton(form: &str) -> String {
     letters.replace(['i', '1', '\u{131}'], "l")
 }
 
+/// Whether `form` ends in what looks like `(hook)`: whatever the brackets, the case, the accents and
+/// what stands behind it.
+pub fn ends_like_hook(form: &str) -> bool {
+    let opens = |c: char| match c {
+        c if c.is_ascii() => matches!(c, '(' | '{' | '['),
+        c => {
+            let category = c.general_category();
+            matches!(
+                category,
+                GeneralCategory::OpenPunctuation | GeneralCategory::InitialPunctuation
+            )
+        }
+    };
+    let mut rests = form.char_indices().filter(|(_, c)| opens(*c)).map(|(at, _)| &form[at..]);
+    rests.any(|rest| loose_skeleton(rest) == "hook")
+}
+
 /// [`skeleton_of`] for most names, without any table: an idle server need not have the tables in
 /// memory.
 fn ascii_skeleton(bare: &str) -> Option<String> {

@@ -80,6 +80,8 @@ pub enum NameErrorKind {
     ConfusableWithReserved {
         name: &'static str,
     },
+    /// It ends in what looks like `(hook)`, as the headings of hooks do.
+    LikeHook,
 }
 
 impl fmt::Display for NameError {
@@ -130,6 +132,7 @@ impl fmt::Display for NameError {
             Kind::MixedDirection => f.write_str(MIXED_DIRECTION),
             Kind::MixedScripts => f.write_str(MIXED_SCRIPTS),
             Kind::Unstable => f.write_str(UNSTABLE),
+            Kind::LikeHook => f.write_str("cannot end in (hook), as hooks do; leave that out"),
             Kind::Reserved { name } => {
                 write!(f, "{} is reserved; choose another name", quote(name, 40))
             }

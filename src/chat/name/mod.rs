@@ -11,7 +11,7 @@
 //! * white space is refused inside a name, and so is what would let a name pass for more of a line
 //!   than its own part;
 //! * names that look like one that is in use, or that speaks for the server, are refused
-//!   ([`confusable`], UTS #39);
+//!   ([`confusable`], UTS #39), and so are those that end in what heads the messages of hooks;
 //! * names written from right to left keep the Bidi rule (RFC 5893), so that the rest of the line
 //!   stays in its place;
 //! * the tables are those of Unicode 16 to 18 and not of 6.3, and the rules about a dot or a digit
@@ -33,7 +33,7 @@ use std::sync::LazyLock;
 use compact_str::CompactString;
 use unicode_normalization::UnicodeNormalization;
 
-use confusable::loose_skeleton;
+use confusable::{ends_like_hook, loose_skeleton};
 
 use crate::chat::ids::Pair;
 
@@ -91,6 +91,9 @@ impl Name {
         let mut reserved = RESERVED.iter().chain(&FOR_ALL);
         if let Some(reserved) = reserved.find(|&&reserved| reserved == name.key()) {
             return Err(refused(NameErrorKind::Reserved { name: reserved }));
+        }
+        if [name.as_str(), name.key()].into_iter().any(ends_like_hook) {
+            return Err(refused(NameErrorKind::LikeHook));
         }
         let skeletons = [name.as_str(), name.key()].map(loose_skeleton);
         match skeletons.iter().find_map(|skeleton| RESERVED_SKELETONS.get(skeleton)) {

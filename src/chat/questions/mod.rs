@@ -18,6 +18,8 @@ use std::sync::Arc;
 
 use finding::{bytes_of, delete_from};
 
+use serde::{Deserialize, Serialize};
+
 use crate::chat::ids::RoomId;
 use crate::chat::name::{NameForms, RoomName};
 use crate::ids::{ClientId, GroupId, Ticket};
@@ -75,7 +77,7 @@ pub struct Questions {
 }
 
 /// The next page of a search.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NextPage {
     pub text: Box<str>,
     pub cursor: u64,
@@ -316,6 +318,11 @@ impl Questions {
     /// What this client searches for next, if it says nothing else.
     pub fn next(&self, client: ClientId) -> Option<&NextPage> {
         self.next.get(&client)
+    }
+
+    /// Whether something is still being looked up.
+    pub fn is_waiting(&self) -> bool {
+        self.lookups.values().any(|lookup| lookup.found.is_none())
     }
 
     pub fn set_next(&mut self, client: ClientId, next: Option<NextPage>) {

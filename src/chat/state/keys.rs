@@ -55,6 +55,14 @@ impl Keys {
         self.firsts.get(&KeyRef(scope, by, key)).copied()
     }
 
+    /// The keys of direct messages, the oldest first: a store does not have these.
+    pub(super) fn of_users(&self) -> impl Iterator<Item = (UserId, Author, &str, u64)> {
+        self.order.iter().filter_map(|key| match key.0 {
+            Scope::User(user) => Some((user, key.1, &*key.2, self.firsts.get(key)?.unix_ms)),
+            Scope::Room(_) => None,
+        })
+    }
+
     /// Notes a message. One that has come before stays what it was.
     pub(super) fn insert(&mut self, scope: Scope, by: Author, key: &str, first: First) {
         if self.find(scope, by, key).is_some() {

@@ -16,6 +16,7 @@ mod rights;
 pub mod rooms;
 mod said;
 mod slots;
+pub mod snapshot;
 mod space;
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
 use crate::chat::ids::{RoomId, UserId};
 use crate::store::order::{StoredBan, StoredIgnore, StoredMute, StoredOrder, StoredTarget};
@@ -100,7 +101,7 @@ pub struct Ban {
 }
 
 /// Why somebody may say nothing in a room, and until when.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mute {
     pub reason: Box<str>,
     pub until_ms: Option<u64>,
@@ -222,6 +223,16 @@ impl Order {
     pub fn ignores(&self, user: UserId, other: UserId) -> bool {
         !self.ignored.is_empty()
             && self.ignored.get(&user).is_some_and(|ignored| ignored.contains(&other))
+    }
+
+    /// Who ignores whom.
+    pub(super) fn all_ignored(&self) -> impl Iterator<Item = (UserId, UserId)> {
+        self.ignored.iter().flat_map(|(&by, all)| all.iter().map(move |&user| (by, user)))
+    }
+
+    /// All mutes; some may be over.
+    pub(super) fn all_mutes(&self) -> impl Iterator<Item = (RoomId, UserId, &Mute)> {
+        self.mutes.iter().map(|(&(room, user), mute)| (room, user, mute))
     }
 
     // ---- Changes ----

@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use crate::chat::ids::{RoomId, UserId};
 use crate::chat::record::GuestChange;
 use crate::chat::state::State;
@@ -11,8 +13,8 @@ use crate::chat::state::order::{Mute, OrderChange};
 use crate::chat::state::rooms::rules::MemberRecord;
 
 /// What is remembered of a guest who has left.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Trace {
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Trace {
     /// The rooms that it was removed from, and until when it is not let in.
     removed: Vec<(RoomId, Option<u64>)>,
     mutes: Vec<(RoomId, Mute)>,
@@ -32,6 +34,22 @@ pub(super) struct Traces {
 }
 
 impl Traces {
+    /// What is remembered of guests who have left, by their tokens.
+    pub(super) fn gone(&self) -> impl Iterator<Item = (SecretHash, &Trace)> {
+        self.gone.iter().map(|(token, trace)| (*token, trace))
+    }
+
+    /// The guests who are here, and the invitations by which they have come into rooms.
+    pub(super) fn came_by(&self) -> impl Iterator<Item = (UserId, u64)> {
+        self.came_by.iter().copied()
+    }
+
+    /// Adds what another process has known.
+    pub(super) fn restore(&mut self, gone: Vec<(SecretHash, Trace)>, came_by: Vec<(UserId, u64)>) {
+        self.gone.extend(gone);
+        self.came_by.extend(came_by);
+    }
+
     /// A guest has an account from now on, or is no more.
     pub(super) fn forget(&mut self, guest: UserId) {
         while let Some(&one) = self.came_by.range((guest, 0)..(guest.next(), 0)).next() {

@@ -26,6 +26,11 @@ impl GuestWords {
         self.by_guest.get(&guest).is_some_and(|words| words.contains(&(room, id)))
     }
 
+    /// The last words of a guest, in the order in which it said them.
+    pub(super) fn of(&self, guest: UserId) -> impl Iterator<Item = (RoomId, u64)> {
+        self.by_guest.get(&guest).into_iter().flatten().copied()
+    }
+
     pub(super) fn add(&mut self, guest: UserId, room: RoomId, id: u64) {
         let words = self.by_guest.entry(guest).or_default();
         if words.back() == Some(&(room, id)) {

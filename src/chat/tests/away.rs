@@ -228,6 +228,48 @@ fn who_is_ignored_gives_no_reasons() {
 }
 
 #[test]
+fn whom_one_ignores_is_told_no_reason() {
+    three().play(
+        "
+        carol> /ignore bob
+        carol< * You see nothing any more of what bob says.
+        carol> /away at the doctor's
+        carol< * You are away now, until you say /back: at the doctor's
+        bob> /msg carol where are you?
+        bob< [you -> carol] where are you?
+        bob< * carol is away.
+        bob> /whois carol
+        bob< * carol is a guest, and is here since 2026-11-22 13:05:09 (UTC).
+        bob< * carol is in #lobby.
+        bob< * carol is away since 2026-11-22 13:05:09 (UTC).
+        alice> carol: lunch?
+        alice< * carol is away: at the doctor's
+        bob< [#lobby] alice: carol: lunch?
+        carol< [#lobby] alice: carol: lunch?
+        ",
+    );
+}
+
+#[test]
+fn programs_are_not_told_who_is_away_of_whom_they_ignore() {
+    let mut stage = three();
+    stage.open("web", JSON, Visit { name: Some("web"), room: Some("lobby") });
+    stage.say("web", r#"{"type":"ignore","name":"carol"}"#);
+    stage.forget();
+    stage.play(
+        r##"
+        carol> /away
+        carol< * You are away now. /back ends that.
+        carol> /back
+        carol< * You are here again.
+        bob> /away
+        bob< * You are away now. /back ends that.
+        web< {"type":"away","room":"#lobby","name":"bob","away":true,"time":"_"}
+        "##,
+    );
+}
+
+#[test]
 fn whois_shows_rooms_that_one_may_look_into_and_no_others() {
     let mut stage = with_accounts();
     stage.play(

@@ -421,3 +421,28 @@ fn what_a_bot_owns_is_its_owners_and_not_too_much_of_it() {
     stage.say("bob", "/role build owner #bobs");
     assert_eq!(stage.hear("bob").pop().expect("an answer"), "* build is owner of that room now.");
 }
+
+/// The page sends again what it does not know to have arrived, also when its user has logged in
+/// meanwhile.
+#[test]
+fn what_a_guest_said_is_the_same_when_an_account_sends_it_again() {
+    let disk = Disk::default();
+    let mut stage = on(&disk, open_settings());
+    register(&mut stage, &["mia"]);
+    let bot = token(&mut stage, "mia", "build");
+    stage.open("g", JSON, Visit::default());
+    let ask = |stage: &mut Stage, actor: &str, text: &str| {
+        stage.forget();
+        let say =
+            format!(r##"{{"type":"say","room":"#lobby","text":"{text}","key":"k","ref":1}}"##);
+        stage.say(actor, &say);
+        let told = stage.objects(actor).into_iter().find(|it| it["ref"] == 1);
+        told.expect("an answer")["id"].as_u64()
+    };
+    stage.say("g", r##"{"type":"join","room":"#lobby"}"##);
+    assert_eq!(ask(&mut stage, "g", "hello"), Some(1));
+    stage.show("b", &bot);
+    stage.say("b", r##"{"type":"join","room":"#lobby"}"##);
+    assert_eq!(ask(&mut stage, "b", "hello"), Some(1));
+    assert_eq!(ask(&mut stage, "b", "another"), Some(2), "it is not what the guest said");
+}

@@ -132,7 +132,7 @@ fn acts_of_power_are_in_the_staff_log() {
         mia< * You are guest-5, a guest. /login NAME or /register.
         ada< [#staff-log] server: mia has a new password, by a code.
         olga< [#staff-log] server: mia has a new password, by a code.
-        x< * The password of mia is another one now. Browsers, programs and bots log in anew.
+        x< * The password of mia is another one now. Browsers, programs and bots log in anew; invitations and hooks stay.
         x< * You are logged in as mia, in #lobby.
         x< * You talk in #lobby. /history shows what was said.
         x> /delete-account

@@ -645,7 +645,7 @@ fn an_admin_lets_somebody_have_a_new_password() {
         b< * You are guest-5, a guest. /login NAME or /register.
         o< [#staff-log] server: bob has a new password, by a code.
         a< [#staff-log] server: bob has a new password, by a code.
-        x< * The password of bob is another one now. Browsers, programs and bots log in anew.
+        x< * The password of bob is another one now. Browsers, programs and bots log in anew; invitations and hooks stay.
         x< * You are logged in as bob, in #lobby.
         x< * You talk in #lobby. /history shows what was said.
         b> /register 9222-2222-2222 bob

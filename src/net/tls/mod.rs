@@ -38,6 +38,13 @@ impl From<Socket> for MaybeTls {
     }
 }
 
+impl MaybeTls {
+    /// What it reads from and writes to.
+    pub fn socket(&self) -> &Socket {
+        &self.socket
+    }
+}
+
 impl Read for MaybeTls {
     #[inline]
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {

@@ -34,8 +34,9 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -43,6 +44,11 @@ use rusqlite::Connection;
 
 pub use open::OpenError;
 pub use system::new_epoch;
+
+/// The version of the file that this program makes.
+pub fn history_version() -> usize {
+    schema::MIGRATIONS.len()
+}
 
 use load::load;
 use reader::SqliteReader;
@@ -133,9 +139,12 @@ impl Default for StoreSettings {
 
 /// The store of one server. It stops writing when this and its [`Closer`] are gone.
 pub struct SqliteStore {
+    path: PathBuf,
     settings: StoreSettings,
-    commands: Arc<Sender<Command>>,
+    /// Nothing once it was released.
+    ends: Ends,
     shared: Arc<Shared>,
+    wake: Option<Arc<dyn Fn() + Send + Sync>>,
     reader: Arc<SqliteReader>,
     /// Reads what there is after something was lost.
     connection: Connection,
@@ -155,21 +164,58 @@ impl SqliteStore {
         self.search.as_ref().map_or(0, SearchIndex::lag)
     }
 
+    fn wake_with(&mut self, wake: Arc<dyn Fn() + Send + Sync>) {
+        self.wake = Some(Arc::clone(&wake));
+        self.shared.set_wake(Box::new(move || wake()));
+    }
+
+    /// Whether the writer is there to do this.
+    fn send(&self, command: Command) -> bool {
+        let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        ends.as_ref().is_some_and(|end| end.commands.send(command).is_ok())
+    }
+
     /// What ends it in an orderly way, wherever the store itself has been put.
     pub fn closer(&self) -> Closer {
-        Closer { commands: Arc::clone(&self.commands), shared: Arc::clone(&self.shared) }
+        Closer { ends: Arc::clone(&self.ends) }
     }
 }
 
 impl Store for SqliteStore {
     fn set_wake(&mut self, wake: Wake) {
-        self.shared.set_wake(wake);
+        self.wake_with(Arc::from(wake));
+    }
+
+    fn release(&mut self) -> Result<(), StoreError> {
+        // The index has one writer at a time, as the history has.
+        self.search = None;
+        let closed = close(&self.ends, RELEASE_PATIENCE);
+        closed.map_err(|error| StoreError::Failed(error.to_string().into()))
+    }
+
+    fn take_back(&mut self) -> Result<(), StoreError> {
+        let opened = SqliteStore::open(&self.path, self.settings.clone());
+        let (mut anew, _) = opened.map_err(|error| {
+            self.shared.set_broken();
+            StoreError::Failed(error.to_string().into())
+        })?;
+        if let Progress::Durable(group) = self.shared.progress() {
+            anew.shared.set_durable(group);
+        }
+        if let Some(wake) = self.wake.take() {
+            anew.wake_with(wake);
+        }
+        let open = anew.ends.lock().unwrap_or_else(PoisonError::into_inner).take();
+        *self.ends.lock().unwrap_or_else(PoisonError::into_inner) = open;
+        anew.ends = Arc::clone(&self.ends);
+        *self = anew;
+        Ok(())
     }
 
     fn append(&mut self, group: GroupId, changes: Vec<Change>) {
         self.shared.count_appended(changes.len());
         let group = Group { id: group, changes };
-        if self.commands.send(Command::Append(group)).is_err() {
+        if !self.send(Command::Append(group)) {
             // The writer ends before its store only by a panic.
             self.shared.set_broken();
         }
@@ -199,7 +245,7 @@ impl Store for SqliteStore {
         let loaded = load(&mut self.connection, self.settings.rooms_max, &self.settings.preload)?;
         self.shared.forget_unacknowledged();
         // What is still on its way to the writer comes before this, and is dropped.
-        let _ = self.commands.send(Command::Resume);
+        self.send(Command::Resume);
         self.shared.set_resumed();
         Ok(loaded)
     }
@@ -212,10 +258,20 @@ impl std::fmt::Debug for SqliteStore {
     }
 }
 
-/// Ends a store.
-pub struct Closer {
+/// How long the disk may take when a store is released: others wait for it.
+const RELEASE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What ends a store's threads.
+struct End {
     commands: Arc<Sender<Command>>,
     shared: Arc<Shared>,
+}
+
+type Ends = Arc<Mutex<Option<End>>>;
+
+/// Ends a store, unless it was released.
+pub struct Closer {
+    ends: Ends,
 }
 
 impl Closer {
@@ -224,14 +280,20 @@ impl Closer {
     /// # Errors
     /// How many changes are not known to be durable, if that takes too long or fails.
     pub fn close(self, patience: Duration) -> Result<(), Unclosed> {
-        let (done, answer) = channel();
-        let is_told = self.commands.send(Command::Close { done }).is_ok();
-        let is_clean = is_told && answer.recv_timeout(patience).unwrap_or_default();
-        let unacknowledged = self.shared.unacknowledged();
-        match is_clean && unacknowledged == 0 {
-            true => Ok(()),
-            false => Err(Unclosed { unacknowledged }),
-        }
+        close(&self.ends, patience)
+    }
+}
+
+fn close(ends: &Ends, patience: Duration) -> Result<(), Unclosed> {
+    let end = ends.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let Some(End { commands, shared }) = end else { return Ok(()) };
+    let (done, answer) = channel();
+    let is_told = commands.send(Command::Close { done }).is_ok();
+    let is_clean = is_told && answer.recv_timeout(patience).unwrap_or_default();
+    let unacknowledged = shared.unacknowledged();
+    match is_clean && unacknowledged == 0 {
+        true => Ok(()),
+        false => Err(Unclosed { unacknowledged }),
     }
 }
 

@@ -3,8 +3,8 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::{channel, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ use super::reader::{SqliteReader, open_to_read};
 use super::schema::{self, APPLICATION_ID, MIGRATIONS, Meta};
 use super::shared::Shared;
 use super::writer::{Patience, Writer};
-use super::{Durability, SqliteStore, StoreSettings, system};
+use super::{Durability, End, SqliteStore, StoreSettings, system};
 use crate::store::Loaded;
 use crate::store::search::SearchIndex;
 use crate::store::search::file::SearchFiles;
@@ -269,7 +269,16 @@ fn connect(file: &Path, settings: StoreSettings) -> rusqlite::Result<Connected> 
     );
     let writer = Writer::new(database, received, Arc::clone(&shared), nudge, Patience::default());
     Ok((
-        SqliteStore { settings, commands, shared, reader, connection, search: None },
+        SqliteStore {
+            path: file.parent().unwrap_or(file).to_owned(),
+            settings,
+            ends: Arc::new(Mutex::new(Some(End { commands, shared: Arc::clone(&shared) }))),
+            shared,
+            wake: None,
+            reader,
+            connection,
+            search: None,
+        },
         loaded,
         writer,
         maintenance,

@@ -1,12 +1,13 @@
 //! The line and the cursor in it, which moves from one character, as people see characters, to the
 //! next.
 
+use serde::{Deserialize, Serialize};
 use unicode_segmentation::GraphemeCursor;
 
 /// A line that is being typed.
 ///
 /// Invariant: the cursor stands between two grapheme clusters.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Buffer {
     text: String,
     cursor: usize,

@@ -4,11 +4,12 @@
 //! that nothing hangs on what a terminal does with its last column. Where it would take too much of
 //! the screen, the rows around the cursor are shown.
 
+use serde::{Deserialize, Serialize};
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthChar;
 
 /// How large a terminal is. Until it has said so it is taken for one of 80 columns and 24 rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Size {
     pub columns: u16,
     pub rows: u16,
@@ -40,7 +41,7 @@ const COLUMNS_MAX: usize = 512;
 const CLEAR: &[u8] = b"\x1b[H\x1b[2J";
 
 /// What has changed since the line was drawn. The later, the more.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Change {
     #[default]
     Nothing,
@@ -53,7 +54,7 @@ pub enum Change {
 }
 
 /// Where the drawing stands on the screen, from the cursor's row on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Place {
     /// The first row of the line that is shown, and how many are.
     top: usize,
@@ -64,12 +65,13 @@ struct Place {
 }
 
 /// The drawing of a line.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Drawing {
     size: Size,
     prompt: String,
     /// What showed the line when nothing of it was on the screen, if it would still: whoever only
     /// listens has it laid out once.
+    #[serde(skip)]
     picture: Option<(Vec<u8>, Place)>,
     /// `None`: nothing of the line is on the screen, and the cursor is at the start of an empty row.
     place: Option<Place>,

@@ -1,5 +1,6 @@
 //! Lines that were typed before, to be brought back.
 
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// All lines of a terminal together take no more than this, in bytes: one long message.
@@ -11,7 +12,7 @@ const LINE_BYTES: usize = size_of::<String>();
 ///
 /// Invariant: the lines have `bytes` bytes together, each with what it takes beside them, and these
 /// are at most `HISTORY_BYTES_MAX`.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct History {
     lines: VecDeque<String>,
     bytes: usize,

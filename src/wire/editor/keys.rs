@@ -2,6 +2,7 @@
 //! (ECMA-48, and what terminals make of it).
 
 use crate::wire::keys::{BELL, ESCAPE, INTERRUPT};
+use serde::{Deserialize, Serialize};
 
 /// What was pressed, by what it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +37,7 @@ pub enum Key {
 const PARAMETERS_MAX: usize = 8;
 
 /// Which sequence the next byte belongs to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 enum State {
     #[default]
     Ground,
@@ -53,7 +54,7 @@ enum State {
 }
 
 /// What has come of a key that is not whole.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Keys {
     state: State,
     parameters: [u8; PARAMETERS_MAX],

@@ -21,6 +21,8 @@ use self::history::History;
 use self::keys::{Key, Keys};
 use crate::memory::{Entry, MemoryAccount};
 use crate::wire::keys::BELL;
+use crate::wire::snapshot::base64_bytes;
+use serde::{Deserialize, Serialize};
 
 pub use self::drawing::Size;
 
@@ -68,12 +70,13 @@ pub struct Completions {
 /// Invariant: the line is shown exactly if it is drawn, with nothing written after it. What is still
 /// to be written of its drawing (`unsent`) comes before anything else that is: so it grows only while
 /// no message is written in part.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Editor {
     keys: Keys,
     buffer: Buffer,
     history: History,
     drawing: Drawing,
+    #[serde(with = "base64_bytes")]
     unsent: Vec<u8>,
     /// How much of it the terminal has not taken yet.
     left: usize,
@@ -92,6 +95,7 @@ pub struct Editor {
     takes_ahead: bool,
     /// The terminal edits its line again; what was drawn has to be taken off the screen.
     has_ended: bool,
+    #[serde(skip)]
     entry: Option<Entry>,
 }
 

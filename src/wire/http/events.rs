@@ -1,6 +1,7 @@
 //! A response that goes on for as long as its client reads it: what is said, when it is said.
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
 
 use super::{HttpError, Method, Request, Response};
 use crate::clock::Millis;
@@ -14,7 +15,7 @@ pub const PATH: &str = "/stream";
 const ROOMS_MAX: usize = 50;
 
 /// How one event is told from the next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Format {
     /// Server-sent events (HTML, section 9.2).
     Events,
@@ -28,8 +29,16 @@ pub struct Wanted {
     pub format: Format,
     /// Rooms, as written, and the last message that was seen of each, if one was. None: all that its
     /// account is in.
-    pub rooms: Vec<(String, Option<u64>)>,
-    /// Under which those were seen.
+    pub rooms: Vec<(String, Option<Seen>)>,
+    /// What was heard last, which a browser shows when it connects anew: the room, as it was told,
+    /// and its message.
+    pub last: Option<(String, Seen)>,
+}
+
+/// A message that was seen, and under which epoch, if that is said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    pub id: u64,
     pub epoch: Option<String>,
 }
 
@@ -46,23 +55,24 @@ pub fn wanted(request: &Request<'_>) -> Result<Wanted, HttpError> {
         kind.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
     };
     let format = if request.list("accept").any(is_events) { Format::Events } else { Format::Lines };
-    let mut wanted = Wanted { format, rooms: Vec::new(), epoch: None };
+    let last = request.single("last-event-id").ok().flatten().and_then(read_id);
+    let mut wanted = Wanted { format, rooms: Vec::new(), last };
+    let mut said = None;
     for (key, value) in request.query_pairs() {
         let value = || value.ok_or(HttpError::STREAM_QUERY);
         match key {
             "room" => wanted.rooms.push((value()?, None)),
-            "epoch" => wanted.epoch = Some(value()?),
+            "epoch" => said = Some(value()?),
             "since" => {
                 let id = value()?.parse().map_err(|_| HttpError::STREAM_QUERY)?;
-                wanted.rooms.last_mut().ok_or(HttpError::STREAM_QUERY)?.1 = Some(id);
+                let seen = Seen { id, epoch: None };
+                wanted.rooms.last_mut().ok_or(HttpError::STREAM_QUERY)?.1 = Some(seen);
             }
             _ => {}
         }
     }
-    // Browsers say it when they connect anew, and go on asking for what they asked for first.
-    if let Some((room, id)) = request.single("last-event-id").ok().flatten().and_then(read_id) {
-        let own = wanted.rooms.iter_mut().filter(|(name, _)| bare(name) == room);
-        own.for_each(|(_, since)| *since = Some(id));
+    for (_, seen) in &mut wanted.rooms {
+        seen.iter_mut().for_each(|seen| seen.epoch.clone_from(&said));
     }
     if wanted.rooms.len() > ROOMS_MAX {
         return Err(HttpError::STREAM_QUERY);
@@ -70,23 +80,23 @@ pub fn wanted(request: &Request<'_>) -> Result<Wanted, HttpError> {
     Ok(wanted)
 }
 
-fn bare(room: &str) -> &str {
-    room.strip_prefix('#').unwrap_or(room)
+/// What an event is known by: the epoch, the room, and the id of its message there.
+pub fn event_id(epoch: &str, room: &str, id: u64) -> String {
+    let room = room.strip_prefix('#').unwrap_or(room);
+    let [epoch, room] = [epoch, room].map(|text| utf8_percent_encode(text, NON_ALPHANUMERIC));
+    format!("{epoch}:{room}:{id}")
 }
 
-/// What an event is known by: the room, and the id of its message there.
-pub fn event_id(room: &str, id: u64) -> String {
-    format!("{}:{id}", utf8_percent_encode(bare(room), NON_ALPHANUMERIC))
-}
-
-fn read_id(written: &str) -> Option<(String, u64)> {
-    let (room, id) = written.rsplit_once(':')?;
-    let room = percent_decode_str(room).decode_utf8().ok()?;
-    Some((room.into_owned(), id.parse().ok()?))
+fn read_id(written: &str) -> Option<(String, Seen)> {
+    let mut parts = written.splitn(3, ':');
+    let mut text = || percent_decode_str(parts.next()?).decode_utf8().ok();
+    let (epoch, room) = (Some(text()?.into_owned()), text()?.into_owned());
+    let id = parts.next()?.parse().ok()?;
+    Some((room, Seen { id, epoch }))
 }
 
 /// A connection on which such a response is under way.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Events {
     format: Format,
     /// What the client would say now if it could: lines that are served as its own.
@@ -99,8 +109,14 @@ pub struct Events {
 
 impl Events {
     pub fn new(format: Format, requests: Vec<u8>, now: Millis) -> Events {
-        let since_s = u32::try_from(now / 1000).unwrap_or(u32::MAX);
-        Events { format, requests: requests.into(), own_bytes: 0, since_s }
+        let mut events = Events { format, requests: requests.into(), own_bytes: 0, since_s: 0 };
+        events.restored(now);
+        events
+    }
+
+    /// It begins now, as far as heartbeats go.
+    pub(in crate::wire) fn restored(&mut self, now: Millis) {
+        self.since_s = u32::try_from(now / 1000).unwrap_or(u32::MAX);
     }
 
     /// Takes its requests out, which are all that will come.
@@ -173,11 +189,14 @@ mod tests {
 
     #[test]
     fn what_is_wanted_is_read() {
-        let room = |name: &str, since| (name.to_owned(), since);
-        let lines = Wanted { format: Format::Lines, rooms: Vec::new(), epoch: None };
+        let epoch = || Some("e1".to_owned());
+        let room = |name: &str, id: Option<u64>| {
+            (name.to_owned(), id.map(|id| Seen { id, epoch: epoch() }))
+        };
+        let lines = Wanted { format: Format::Lines, rooms: Vec::new(), last: None };
         assert_eq!(of("/stream", ""), Ok(lines.clone()));
         let rooms = vec![room("#dev", Some(12)), room("ops", None)];
-        let expected = Wanted { rooms, epoch: Some("e1".to_owned()), ..lines.clone() };
+        let expected = Wanted { rooms, ..lines.clone() };
         assert_eq!(of("/stream?room=%23dev&since=12&room=ops&epoch=e1&x=y", ""), Ok(expected));
         for target in ["/stream?since=12", "/stream?room=a&since=x", "/stream?room=%ff"] {
             assert_eq!(of(target, ""), Err(HttpError::STREAM_QUERY), "{target}");
@@ -188,13 +207,15 @@ mod tests {
 
     #[test]
     fn a_browser_goes_on_where_it_was() {
-        let id = event_id("#お茶", 12);
+        let id = event_id("e1:x", "#お茶", 12);
         let fields = format!("Accept: a/b, text/event-stream;q=1\r\nLast-Event-ID: {id}\r\n");
         let found = of("/stream?room=%E3%81%8A%E8%8C%B6&since=3&room=ops", &fields);
         let found = found.expect("it can be read");
-        assert_eq!((found.format, found.rooms[0].1), (Format::Events, Some(12)));
-        assert_eq!(found.rooms[1].1, None);
-        for written in ["", "dev", "dev:", "dev:x", "%ff:1"] {
+        let seen = |id, epoch: Option<&str>| Seen { id, epoch: epoch.map(str::to_owned) };
+        assert_eq!(found.format, Format::Events);
+        assert_eq!(found.rooms[0].1, Some(seen(3, None)));
+        assert_eq!(found.last, Some(("お茶".to_owned(), seen(12, Some("e1:x")))));
+        for written in ["", "dev", "dev:1", "e1:dev:", "e1:dev:x", "e1:dev:1:2", "e1:%ff:1"] {
             assert_eq!(read_id(written), None, "{written}");
         }
     }

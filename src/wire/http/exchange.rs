@@ -5,13 +5,16 @@ use crate::clock::Millis;
 use crate::wire::close::CloseReason;
 use crate::wire::detect::{Foreign, is_simple_request};
 use crate::wire::{Elapsed, Observed, Step, Timeouts};
+use serde::{Deserialize, Serialize};
 
 /// The client may send what it has announced.
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// A connection on which requests come.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Http {
+    /// What has come of a head is parsed anew.
+    #[serde(skip)]
     parser: HeadParser,
     /// A head has come, and its request is whole with so many bytes.
     awaited_bytes: usize,
@@ -33,6 +36,10 @@ impl Http {
             linger_until: None,
             answered: false,
         }
+    }
+
+    pub(in crate::wire) fn restored(&mut self, now: Millis) {
+        self.since = now;
     }
 
     pub(in crate::wire) fn received(&mut self, now: Millis) {

@@ -1,10 +1,12 @@
 //! Extension offers (RFC 6455 9.1) and what becomes of permessage-deflate (RFC 7692 7.1).
 
+use serde::{Deserialize, Serialize};
+
 /// LZ77 windows have 2^8 to 2^15 bytes.
 const WINDOW_BITS_MAX: u8 = 15;
 
 /// permessage-deflate as it was agreed on, always without context takeover on either side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeflateParams {
     /// The client's window for what it receives; `None` is 15, and then not said in the response.
     server_max_window_bits: Option<u8>,

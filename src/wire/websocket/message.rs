@@ -7,6 +7,8 @@ use super::frame::{FrameHeader, HEADER_BYTES_MAX, Opcode, Sender, parse_header};
 use super::mask::unmask;
 use super::{ProtocolError, close_code};
 use crate::memory::{Entry, MemoryAccount};
+use crate::wire::snapshot::base64_bytes;
+use serde::{Deserialize, Serialize};
 
 /// One thing that a client said. It borrows from the input, or from the scratch.
 #[derive(Debug, PartialEq, Eq)]
@@ -57,7 +59,7 @@ pub fn frame_bytes_max(message_bytes_max: usize) -> usize {
 
 /// A client's decoder, in two words, because idle clients are many. Owns no heap memory except
 /// while a fragmented message is under way.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Decoder {
     /// The message that is under way.
     fragments: Option<Box<Fragments>>,
@@ -68,17 +70,19 @@ pub struct Decoder {
 
 /// Invariant: `payload` is not over the limit for its kind; its first `utf8_bytes` bytes are UTF-8,
 /// and of an uncompressed text the rest is at most the beginning of one character.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Fragments {
     kind: Kind,
     is_compressed: bool,
+    #[serde(with = "base64_bytes")]
     payload: Vec<u8>,
     utf8_bytes: usize,
     /// What it holds.
+    #[serde(skip)]
     entry: Entry,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Kind {
     Text,
     Binary,
@@ -93,6 +97,14 @@ impl Decoder {
     /// Heap memory held, in bytes: none between messages.
     pub fn held_bytes(&self) -> usize {
         self.fragments.as_ref().map_or(0, |fragments| fragments.entry.bytes())
+    }
+
+    /// It has been read from a snapshot: what it holds counts in this account.
+    pub(super) fn count(&mut self, account: &MemoryAccount) {
+        if let Some(fragments) = &mut self.fragments {
+            fragments.entry = account.entry();
+            fragments.entry.set(size_of::<Fragments>() + fragments.payload.capacity());
+        }
     }
 
     /// Decodes the frame that `input` begins with; also tells how many bytes it took, which must

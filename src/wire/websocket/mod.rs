@@ -13,12 +13,14 @@ pub mod message;
 #[cfg(test)]
 mod tests;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use self::extension::DeflateParams;
 use self::frame::{encode_close, encode_ping, encode_pong};
 use self::message::{Decoder, Item, Scratch};
 use crate::clock::Millis;
+use crate::memory::MemoryAccount;
 use crate::wire::close::CloseReason;
 use crate::wire::{Elapsed, Observed, Step, Timeouts};
 
@@ -66,7 +68,7 @@ impl ProtocolError {
 const EMPTY_CLOSE: [u8; 2] = [0x88, 0];
 
 /// An upgraded connection.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct WebSocket {
     decoder: Decoder,
     /// When something last came, in seconds, which is exact enough and takes half the space.
@@ -101,6 +103,12 @@ impl WebSocket {
     pub(super) fn received(&mut self, now: Millis) {
         self.last_received_s = seconds(now);
         self.was_pinged = false;
+    }
+
+    /// Nobody has listened for a pong meanwhile: it is asked for anew.
+    pub(in crate::wire) fn restored(&mut self, account: &MemoryAccount, now: Millis) {
+        self.decoder.count(account);
+        self.received(now);
     }
 
     fn last_received(&self) -> Millis {
@@ -175,6 +183,7 @@ pub(super) fn write_close(reason: CloseReason, out: &mut Vec<u8>) {
         CloseReason::Silent | CloseReason::GoingAway => {
             encode_close(out, close_code::GOING_AWAY, "");
         }
+        CloseReason::Restarting => encode_close(out, close_code::SERVICE_RESTART, "restarting"),
         CloseReason::NotStored => encode_close(out, close_code::SERVICE_RESTART, "not stored"),
         CloseReason::Superseded => encode_close(out, close_code::SUPERSEDED, "came back elsewhere"),
         CloseReason::TooLong(_)

@@ -55,6 +55,7 @@ impl Model {
     pub fn insert_client(&mut self, n: usize, ip: IpAddr, (is_json, is_private): (bool, bool)) {
         let client = Client {
             follows: false,
+            followed: None,
             user: 0,
             key: None,
             current: None,

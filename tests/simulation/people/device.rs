@@ -123,6 +123,13 @@ impl Device {
         }
     }
 
+    /// The server has let it go.
+    pub fn break_off_if_dropped(&mut self) {
+        if self.connection.as_ref().is_some_and(|connection| connection.wire.borrow().dropped) {
+            self.break_off();
+        }
+    }
+
     pub fn read(&mut self, model: &mut Model, trace: bool, rng: &mut Rng) {
         let Some(connection) = &mut self.connection else { return };
         let number = connection.number;

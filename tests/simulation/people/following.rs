@@ -1,14 +1,145 @@
 //! Programs that follow what an account hears, in a response that does not end: they are told what a
 //! WebSocket of the account is told, in lines.
 
-use fastrand::Rng;
+use std::collections::{BTreeSet, VecDeque};
 
+use fastrand::Rng;
+use serde_json::Value;
+
+use super::draw::ROOMS;
 use super::hooks::Program;
-use super::model::Model;
+use super::model::{Client, Model, Said};
+use super::told::Told;
 use crate::kept::SharedWire;
 
 /// So many of them.
 pub const FOLLOWERS: usize = 2;
+
+/// Of what is missed, so much text is told in any case.
+const REPLAY_BYTES_MIN: usize = 2000;
+
+/// One that hears some rooms alone, from where it was: what is said there is predicted, and what it
+/// has missed.
+#[derive(Debug, Default)]
+pub struct Followed {
+    /// As it has asked for them.
+    names: BTreeSet<String>,
+    rooms: BTreeSet<u64>,
+    /// The message behind which it goes on in the room that it joins.
+    since: Option<u64>,
+    /// What it has missed and has not been told yet, and in which state that was.
+    replay: (usize, VecDeque<Value>),
+    /// So often it is still to be told that there is a gap.
+    gaps: usize,
+}
+
+impl Followed {
+    pub fn new(names: BTreeSet<String>) -> Followed {
+        Followed { names, ..Followed::default() }
+    }
+
+    pub fn predicts(told: &Told) -> bool {
+        matches!(told, Told::Said { .. } | Told::Stub { .. })
+    }
+
+    /// Reads from where it wants to go on.
+    pub fn asks(&mut self, text: &str) {
+        let object: Value = serde_json::from_str(text).unwrap_or_default();
+        self.since = object["since"].as_u64();
+    }
+
+    pub fn leaves(&mut self, room: u64) {
+        self.rooms.remove(&room);
+    }
+
+    /// Whether it has been told all that it has missed, and that some of it is gone.
+    pub fn is_told(&self) -> bool {
+        self.replay.1.is_empty() && self.gaps == 0
+    }
+}
+
+impl Client {
+    pub fn hears(&self, room: u64) -> bool {
+        self.followed.as_ref().is_none_or(|followed| followed.rooms.contains(&room))
+    }
+}
+
+impl Model {
+    /// Who hears some rooms alone is told nothing of the others when it comes.
+    pub fn forget_told(&mut self, n: usize, is_follower: bool) {
+        if let Some(client) = self.clients.get_mut(&n).filter(|_| is_follower) {
+            client.expected.clear();
+        }
+    }
+
+    /// One that follows has joined a room, and is told what it has missed there.
+    pub fn follow_from(&mut self, n: usize, room: u64) {
+        let user = self.clients[&n].user;
+        let Some(since) = self.clients[&n].followed.as_ref().map(|followed| followed.since) else {
+            return;
+        };
+        let known = since.filter(|since| *since < self.kept.rooms[&room].next_id);
+        let missed = |since| {
+            let missed = self.readable(user, room).filter(move |said: &&Said| said.id > since);
+            missed.map(|said| match self.is_ignored(user, said) {
+                true => serde_json::json!({ "id": said.id, "ignored": true }),
+                false => self.row(said),
+            })
+        };
+        let rows: VecDeque<Value> = known.into_iter().flat_map(missed).collect();
+        let from = self.reads_from(user, room).unwrap_or(u64::MAX);
+        let here = &self.kept.rooms[&room];
+        let first = here.first_id.max(from.min(here.next_id));
+        let has_gap = since.is_some() && known.is_none_or(|since| since + 1 < first);
+        // It is what it was if nothing has changed.
+        let state = self.states.len() - 1;
+        let client = self.clients.get_mut(&n).expect("it is there");
+        let followed = client.followed.as_mut().expect("it follows");
+        followed.rooms.insert(room);
+        followed.gaps += usize::from(has_gap);
+        if since.is_some() {
+            followed.replay = (state, rows);
+        }
+    }
+
+    /// Those that follow a room hear it again if their account comes back.
+    pub fn follow_again(&mut self, user: u64, room: u64) {
+        let name = self.kept.rooms[&room].name.to_lowercase();
+        for client in self.clients.values_mut().filter(|client| client.user == user) {
+            if let Some(followed) = &mut client.followed
+                && followed.names.contains(&name)
+            {
+                followed.rooms.insert(room);
+            }
+        }
+    }
+
+    fn hear_gap(&mut self, n: usize) {
+        let Some(client) = self.clients.get_mut(&n) else { return };
+        let followed = client.followed.as_mut().expect("it follows some rooms");
+        followed.gaps = followed.gaps.checked_sub(1).expect("there is no gap");
+    }
+
+    /// One that follows is told what it has missed: all of it, or the newest if that is much.
+    fn hear_replay(&mut self, n: usize, messages: &[Value]) {
+        let Some(client) = self.clients.get_mut(&n) else { return };
+        let followed = client.followed.as_mut().expect("it follows some rooms");
+        let (state, rows) = &mut followed.replay;
+        let bytes: usize =
+            rows.iter().map(|row| 100 + row["text"].as_str().unwrap_or_default().len()).sum();
+        if bytes > REPLAY_BYTES_MIN {
+            while rows.front().is_some_and(|row| row["id"] != messages[0]["id"]) {
+                rows.pop_front();
+            }
+        }
+        for message in messages {
+            let mut message = message.clone();
+            message.as_object_mut().expect("an object").remove("time");
+            assert_eq!(rows.pop_front(), Some(message), "client {n} is told what it has missed");
+        }
+        self.shown = self.shown.max(*state);
+    }
+}
 
 #[derive(Debug, Default)]
 pub struct Follower {
@@ -17,6 +148,10 @@ pub struct Follower {
     /// Its response has begun, and is not refused.
     is_begun: bool,
     heard: Vec<u8>,
+    /// It hears some rooms alone.
+    is_of_rooms: bool,
+    /// What it has heard last: the room, and the message.
+    seen: Option<(String, u64)>,
 }
 
 impl Follower {
@@ -33,15 +168,54 @@ impl Follower {
         let tokens = if rng.u32(0..4) > 0 { live } else { old.collect() };
         let token = tokens.get(rng.usize(..tokens.len().max(1))).copied().unwrap_or("cst_none");
         self.is_events = rng.bool();
+        self.is_of_rooms = rng.bool();
+        let query = if self.is_of_rooms { self.query(rng) } else { String::new() };
         let accept = if self.is_events { "Accept: text/event-stream\r\n" } else { "" };
         let request = format!(
-            "GET /stream HTTP/1.1\r\nHost: chat.example\r\nAuthorization: Bearer {token}\r\n\
+            "GET /stream{query} HTTP/1.1\r\nHost: chat.example\r\nAuthorization: Bearer {token}\r\n\
              {accept}\r\n"
         );
         wire.borrow_mut().uplink.extend(request.as_bytes());
         self.heard.clear();
         self.is_begun = false;
         self.connection = Some((number, wire));
+    }
+
+    /// Mostly it goes on where it was, by either way that there is, and hears another room as well.
+    fn query(&mut self, rng: &mut Rng) -> String {
+        let any = ROOMS[rng.usize(..ROOMS.len())];
+        let seen = self.seen.take().filter(|_| rng.u32(0..4) > 0);
+        let other = format!("room={}", any.replace('#', "%23"));
+        match seen {
+            Some((room, _)) if room == any => format!("?{other}"),
+            Some((room, id)) => {
+                format!("?room={}&since={id}&{other}", room.replace('#', "%23"))
+            }
+            None => format!("?{other}&since={}", rng.u64(0..9)),
+        }
+    }
+
+    /// What some rooms alone are told is predicted of what is said there.
+    fn hear(&mut self, model: &mut Model, number: usize, object: &str) {
+        if !self.is_of_rooms {
+            return model.hear(number, object);
+        }
+        let heard: Value = serde_json::from_str(object).expect("an object");
+        let room = heard["room"].as_str().unwrap_or_default().to_owned();
+        match heard["type"].as_str().unwrap_or_default() {
+            "said" => {
+                self.seen = heard["id"].as_u64().map(|id| (room, id));
+                model.hear(number, object);
+            }
+            "joined" if heard["gap"] == true => model.hear_gap(number),
+            "history" if heard["replay"] == true => {
+                let messages = heard["messages"].as_array().expect("messages");
+                let last = messages.last().and_then(|last| last["id"].as_u64());
+                self.seen = last.map(|id| (room, id));
+                model.hear_replay(number, messages);
+            }
+            _ => {}
+        }
     }
 
     pub fn break_off(&mut self) {
@@ -62,7 +236,7 @@ impl Follower {
     }
 
     pub fn read(&mut self, model: &mut Model) {
-        let Some((number, wire)) = &self.connection else { return };
+        let Some((number, wire)) = self.connection.clone() else { return };
         self.heard.extend(wire.borrow_mut().take(usize::MAX));
         let is_over = wire.borrow().is_over();
         if !self.is_begun
@@ -85,7 +259,7 @@ impl Follower {
                 false => line,
             };
             if !object.is_empty() {
-                model.hear(*number, object);
+                self.hear(model, number, object);
             }
         }
         if is_over {

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::following::Followed;
 use super::model::Model;
 use super::reading::Watched;
 use super::told::{Told, hits_announced};
@@ -64,6 +65,8 @@ impl Model {
     /// What a device has not heard yet.
     pub fn unheard(&self, n: usize) -> Vec<&Told> {
         let client = self.clients.get(&n);
+        let followed = client.and_then(|client| client.followed.as_ref());
+        assert!(followed.is_none_or(Followed::is_told), "client {n} has missed {followed:?}");
         client.into_iter().flat_map(|client| &client.expected).map(|(_, told)| told).collect()
     }
 }

@@ -11,6 +11,7 @@ use chat_server::clock::{Millis, Now};
 use chat_server::delivery::encoding::{Dialect, Framing};
 use chat_server::delivery::{Delivery, Wait};
 use chat_server::ids::{ClientId, Peer, Ticket};
+use chat_server::service::succession::Succession;
 use chat_server::service::{
     Answer, Ended, Following, Hello, Incoming, Job, Kept, Outcome, Post, Posted, Service, Wake,
 };
@@ -20,6 +21,7 @@ use chat_server::wire::http::events::Wanted;
 use chat_server::wire::line::LineMode;
 use serde_json::Value;
 
+use super::following::Followed;
 use super::model::Model;
 use super::positions::Typed;
 use super::resuming::Coming;
@@ -129,9 +131,12 @@ impl Service for Keeper {
                 return;
             }
             model.opened(number(client), ip, ways, hello.credential);
+            model.forget_told(number(client), hello.query.has("follow"));
             let framing = out.encoding(client).framing;
             if let Some(client) = model.clients.get_mut(&number(client)) {
                 client.follows = matches!(framing, Framing::Events | Framing::JsonLines);
+                let names = hello.query.all("follow").map(str::to_lowercase);
+                client.followed = hello.query.has("follow").then(|| Followed::new(names.collect()));
             }
             model.set_terminal(number(client), framing == Framing::Lines);
             hello.credential.and_then(|shown| model.refused_secret(shown))
@@ -153,6 +158,10 @@ impl Service for Keeper {
         let model = &mut *self.model.borrow_mut();
         model.at(out.now().unix_ms);
         model.dismissed(number(client));
+    }
+
+    fn succession(&mut self) -> Option<&mut dyn Succession> {
+        self.chat.succession()
     }
 
     fn take_ended(&mut self) -> Ended {

@@ -68,6 +68,8 @@ use fastrand::Rng;
 use crate::disk::Disk;
 use crate::settings;
 use crate::stage::{Links, Stage};
+use crate::stream::Near;
+use crate::succession::SETTLING_STEPS;
 use crate::world::Tally;
 
 use device::Device;
@@ -113,6 +115,8 @@ pub struct People {
     slow_ms: u64,
     latency_ms: u64,
     requests: u64,
+    /// Draws of upgrades, so that all others stay what they are.
+    own: Rng,
     turns: usize,
     trace: bool,
 }
@@ -191,6 +195,7 @@ impl People {
             slow_ms,
             latency_ms,
             requests: 0,
+            own: Rng::with_seed(!seed),
             turns: 0,
             trace,
         }
@@ -213,6 +218,9 @@ impl People {
                 _ => self.act(),
             }
             self.step();
+            if self.own.u32(0..40) == 0 {
+                self.upgrade();
+            }
         }
         self.finish();
         for _ in 0..WRITE_MS / 100 {
@@ -423,6 +431,36 @@ impl People {
         }
     }
 
+    /// The server goes on as another one: nobody notices, or nothing has come of it.
+    fn upgrade(&mut self) {
+        self.stage.server.settle();
+        for _ in 0..self.own.usize(1..SETTLING_STEPS) {
+            if self.stage.server.is_quiet() {
+                return self.hand_over();
+            }
+            self.step();
+        }
+        self.stage.server.resume();
+    }
+
+    fn hand_over(&mut self) {
+        // What has left the server arrives, also at those that it does not go on with.
+        self.read();
+        if self.trace {
+            println!("{:>7} upgrade", self.stage.now);
+        }
+        let links = self.stage.links();
+        let People { own, disk, model, secrets, is_lost, .. } = self;
+        let start = Start { disk, model, secrets, is_lost };
+        let (chat, server, trace) = (&self.chat_settings, &self.server_settings, self.trace);
+        self.stage.hand_over(|| start.server(own, chat, server, &links, trace));
+        self.jobs.clear();
+        self.answers.clear();
+        // Those that it does not go on with are cut off, with what is on its way.
+        self.devices.iter_mut().for_each(Device::break_off_if_dropped);
+        self.terminals.iter_mut().for_each(Terminal::break_off_if_dropped);
+    }
+
     /// Nothing fails any more: all who are there hear what they were to hear.
     fn finish(&mut self) {
         self.disk.set_latency(self.latency_ms / 2);
@@ -474,12 +512,24 @@ impl Start<'_> {
         limits: ConnectionLimits,
         trace: bool,
     ) -> Stage<Keeper> {
+        let links = Links::default();
+        let server = self.server(rng, chat, server, &links, trace);
+        Stage::new(Rng::with_seed(rng.u64(..)), limits, server, links)
+    }
+
+    fn server(
+        &self,
+        rng: &mut Rng,
+        chat: &ChatSettings,
+        server: &ServerSettings,
+        links: &Links,
+        trace: bool,
+    ) -> Server<Near, Keeper> {
         let (store, loaded) = self.disk.start(rng.usize(0..20));
         let secrets: Arc<dyn Secrets> = Arc::<Drawing>::clone(self.secrets);
         let chat = Chat::with_store(chat.clone(), store, loaded).with_secrets(secrets);
-        let links = Links::default();
         let keeper = Keeper {
-            links: Rc::clone(&links),
+            links: Rc::clone(links),
             chat,
             model: Rc::clone(self.model),
             disk: self.disk.clone(),
@@ -488,7 +538,6 @@ impl Start<'_> {
             is_lost: Rc::clone(self.is_lost),
             trace,
         };
-        let server = Server::new(server.clone(), |_| keeper);
-        Stage::new(Rng::with_seed(rng.u64(..)), limits, server, links)
+        Server::new(server.clone(), |_| keeper)
     }
 }

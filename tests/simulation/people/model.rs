@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use chat_server::chat::state::accounts::SecretHash;
 
 use super::bans::{Ban, Target};
+use super::following::Followed;
 use super::hooks::Hook;
 use super::looking::Asked;
 use super::mentions::Mentioned;
@@ -209,6 +210,8 @@ pub struct Client {
     pub is_json: bool,
     /// It hears what is said in a response that does not end.
     pub follows: bool,
+    /// One that hears some rooms alone.
+    pub followed: Option<Followed>,
     /// It shows what its user types, and is not sent that.
     pub is_terminal: bool,
     /// It has not shown yet that its new token has reached it.
@@ -486,7 +489,9 @@ impl Model {
         }
         let state = self.states.len() - 1;
         for (n, told) in mem::take(&mut self.told) {
-            if let Some(client) = self.clients.get_mut(&n) {
+            if let Some(client) = self.clients.get_mut(&n)
+                && (client.followed.is_none() || Followed::predicts(&told))
+            {
                 client.expected.push_back((state, told));
             }
         }

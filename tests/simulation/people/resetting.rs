@@ -84,7 +84,7 @@ impl Model {
         self.log_act(&format!("{name} has a new password, by a code."));
         if !self.clients[&n].is_json {
             self.tell(n, Told::Line(format!(
-                "* The password of {name} is another one now. Browsers, programs and bots log in anew."
+                "* The password of {name} is another one now. Browsers, programs and bots log in anew; invitations and hooks stay."
             )));
         }
         self.logged_in(n);

@@ -74,6 +74,7 @@ impl Model {
             (record.has_asked, record.removed_until) = (false, None);
         });
         self.user_mut(user).rooms.push(room);
+        self.follow_again(user, room);
         if self.is_account(user) {
             self.keep(room);
             self.begin_reading(user, room);
@@ -95,6 +96,7 @@ impl Model {
         self.end_reading(user, room);
         for client in self.clients.values_mut().filter(|client| client.user == user) {
             client.current = client.current.filter(|current| *current != room);
+            client.followed.iter_mut().for_each(|followed| followed.leaves(room));
         }
     }
 
@@ -173,6 +175,9 @@ impl Model {
         let said = self.add(room, name, (by, guest), text);
         let place = self.kept.rooms[&room].name.clone();
         for hearer in self.hearers(room) {
+            if !self.clients[&hearer].hears(room) {
+                continue;
+            }
             let (of, room) = (room, place.clone());
             let Said { id, name, text, .. } = said.clone();
             let is_ignored =

@@ -84,6 +84,7 @@ impl Model {
             return;
         }
         let client = self.clients.get_mut(&n).expect("it is there");
+        client.followed.iter_mut().for_each(|followed| followed.asks(text));
         let granted = client.granted.take();
         let asked = client.asked.take().unwrap_or_default();
         if is_prompted {
@@ -227,6 +228,7 @@ impl Model {
                     return self.ask_to_enter(n, known);
                 }
                 let (room, is_new) = self.enter(n, room)?;
+                self.follow_from(n, room);
                 self.tell_in_room(n, room);
                 for other in self.others(n).into_iter().filter(|_| is_new) {
                     self.tell_in_room(other, room);

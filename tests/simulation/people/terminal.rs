@@ -224,6 +224,13 @@ impl Terminal {
         });
     }
 
+    /// The server has let it go.
+    pub fn break_off_if_dropped(&mut self) {
+        if self.connection.as_ref().is_some_and(|connection| connection.wire.borrow().dropped) {
+            self.break_off();
+        }
+    }
+
     pub fn break_off(&mut self) {
         if let Some(connection) = self.connection.take() {
             connection.wire.borrow_mut().break_off();

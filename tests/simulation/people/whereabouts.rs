@@ -53,7 +53,8 @@ impl Model {
                 "you": null
             });
             for other in self.audience(n, id, false) {
-                if self.clients[&other].is_json {
+                let hearer = &self.clients[&other];
+                if hearer.is_json && !self.ignores(hearer.user, user) {
                     let (room, object, line) = (room.clone(), object.clone(), String::new());
                     self.tell(other, Told::Published { room, object, line });
                 }
@@ -93,6 +94,7 @@ impl Model {
         if user == own || self.ignores(own, user) || !self.told_away.insert((n, user)) {
             return;
         }
+        let why = if self.ignores(user, own) { String::new() } else { why };
         let name = self.user(user).name.clone();
         let line = match why.as_str() {
             "" => format!("* {name} is away."),
@@ -126,8 +128,8 @@ impl Model {
         let since = self.clients_of(user).iter().map(|n| self.clients[n].since_ms).min();
         let since = since.filter(|_| sees).map(|ms| ms / 1000 * 1000);
         let away = self.aways.get(&user).cloned().filter(|_| sees);
-        let away =
-            away.map(|(why, ms)| (if self.ignores(own, user) { String::new() } else { why }, ms));
+        let hides_why = self.ignores(own, user) || self.ignores(user, own);
+        let away = away.map(|(why, ms)| (if hides_why { String::new() } else { why }, ms));
         let name = self.user(user).name.clone();
         let (is_account, is_bot) = (self.is_account(user), self.owner_of_bot(user).is_some());
         if self.clients[&n].is_json {

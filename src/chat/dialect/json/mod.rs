@@ -392,9 +392,9 @@ pub fn render(to: &mut Encoder, reply: &Reply) {
 /// By what a message of a room is known, or the last one of those that were missed there.
 fn event_id(reply: &Reply) -> Option<String> {
     match reply {
-        Reply::Said { room, line, .. } => Some(events::event_id(room, line.id)),
-        Reply::History { place: Where::Room(room), messages, replay: true, .. } => {
-            messages.last().map(|line| events::event_id(room, line.id))
+        Reply::Said { room, epoch, line, .. } => Some(events::event_id(epoch, room, line.id)),
+        Reply::History { place: Where::Room(room), epoch, messages, replay: true, .. } => {
+            messages.last().map(|line| events::event_id(epoch, room, line.id))
         }
         _ => None,
     }

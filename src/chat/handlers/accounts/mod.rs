@@ -342,7 +342,11 @@ impl Chat {
 
     /// The account that asks is no more; nor are its devices, but for the one that asks.
     fn end_account(&mut self, cx: &mut Context<'_>) {
-        for device in self.other_devices(cx) {
+        let devices = self.other_devices(cx);
+        let (streams, devices): (Vec<ClientId>, Vec<ClientId>) =
+            devices.into_iter().partition(|&device| is_stream(cx, device));
+        streams.iter().for_each(|&stream| self.closed(stream, cx.peer, cx.out));
+        for device in devices {
             self.end_device(cx, device);
         }
         // Who ends is one of the staff yet, and leaves their room with all others.
@@ -354,6 +358,8 @@ impl Chat {
         let ended = format!("The account {} has ended.", self.shown_name(cx.user));
         self.log_act(cx, &ended);
         self.happen(cx, Kept::AccountEnded);
+        // What is told before anything has happened is told at once, and this may be lost yet.
+        streams.into_iter().for_each(|stream| self.end_stream(cx, stream));
         log::info!("an account has ended: {:?} ({})", cx.user, cx.peer);
     }
 
@@ -369,18 +375,22 @@ impl Chat {
     pub(super) fn end_device(&mut self, cx: &mut Context<'_>, device: ClientId) {
         let Some(user) = self.sessions.get(device).map(|session| session.user) else { return };
         let peer = cx.peer;
-        let other = &mut Context { client: device, peer, user, reference: None, out: cx.out };
-        let message = "You are logged out: this was ended elsewhere.".to_owned();
-        let error = RequestError::new("session_ended", message);
-        // Guests follow nothing.
-        if matches!(other.out.encoding(device).framing, Framing::Events | Framing::JsonLines) {
-            other.reply_error(&error);
-            self.closed(device, peer, other.out);
-            return self.ended.clients.push((device, CloseReason::Done));
+        if is_stream(cx, device) {
+            self.closed(device, peer, cx.out);
+            return self.end_stream(cx, device);
         }
+        let other = &mut Context { client: device, peer, user, reference: None, out: cx.out };
         self.become_guest(other);
-        other.reply_error(&error);
+        other.reply_error(&ended_elsewhere());
         self.tell_account(other);
+    }
+
+    /// Guests follow nothing: a stream of an account that is nobody any more ends.
+    fn end_stream(&mut self, cx: &mut Context<'_>, stream: ClientId) {
+        let (peer, user) = (cx.peer, cx.user);
+        let other = &mut Context { client: stream, peer, user, reference: None, out: cx.out };
+        other.reply_error(&ended_elsewhere());
+        self.ended.clients.push((stream, CloseReason::Done));
     }
 
     pub(in crate::chat::handlers) fn tell_done(
@@ -448,4 +458,13 @@ pub(super) fn login_required() -> RequestError {
     let message = "Only people with an account can do that here. /login NAME, or /register CODE \
                    NAME with an invitation.";
     RequestError::new("login_required", message.to_owned())
+}
+
+fn is_stream(cx: &Context<'_>, client: ClientId) -> bool {
+    matches!(cx.out.encoding(client).framing, Framing::Events | Framing::JsonLines)
+}
+
+fn ended_elsewhere() -> RequestError {
+    let message = "You are logged out: this was ended elsewhere.".to_owned();
+    RequestError::new("session_ended", message)
 }

@@ -76,7 +76,8 @@ impl Chat {
     ) {
         let stub = said.map(|(room, line)| {
             let line = Line::stub(line.id, line.time);
-            Reply::Said { room, line, reference: None }
+            let epoch = self.settings.epoch.as_str();
+            Reply::Said { room, epoch, line, reference: None }
         });
         self.show_ignoring(cx, room, channel, |dialect| match dialect {
             Dialect::Json => stub.as_ref(),

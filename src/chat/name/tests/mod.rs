@@ -392,6 +392,7 @@ fn every_error_is_one_line_with_advice() {
         Unstable,
         Reserved { name: "you" },
         ConfusableWithReserved { name: "you" },
+        LikeHook,
         MixedScripts,
     ] {
         for owner in [NameOwner::User, NameOwner::Room] {
@@ -462,6 +463,44 @@ fn a_name_that_looks_reserved_is_refused() {
     }
     let error = Name::parse("\u{430}dmin").expect_err("a look-alike").to_string();
     assert_eq!(error, "a name cannot look like \"admin\", which is reserved; choose another name");
+}
+
+#[test]
+fn nobody_is_called_like_a_hook() {
+    for typed in [
+        "deploy(hook)",
+        "deploy-(hook)",
+        "DEPLOY(HOOK)",
+        "deploy(h00k)",
+        "deploy\u{FF08}hook\u{FF09}",
+        "deploy\u{2768}hook\u{2769}",
+        "deploy\u{207D}hook\u{207E}",
+        "deploy\u{2045}hook\u{2046}",
+        "deploy{hook}",
+        "deploy(hook",
+        "deploy(hook)_",
+        "deploy(-hook-)",
+        "deploy(h\u{F6}\u{F3}k)",
+        "deploy(h\u{43E}\u{43E}k)",
+        "deploy(\u{1D421}ook)",
+        "deploy\u{24A3}\u{24AA}\u{24AA}\u{24A6}",
+        "deploy(hook)\u{1F980}",
+        "デプロイ(hook)",
+        "(hook)",
+    ] {
+        let kind = Name::parse(typed).map_err(|error| error.kind);
+        let is_right =
+            matches!(kind, Err(NameErrorKind::LikeHook | NameErrorKind::Punctuation { .. }));
+        assert!(is_right, "{typed} ({}): {kind:?}", typed.escape_unicode());
+    }
+    for typed in ["hook", "webhook", "web-hook", "alice(hooks)", "alice(away)", "hook)"] {
+        assert_eq!(name(typed).as_str(), typed);
+    }
+    assert_eq!(
+        Name::parse("deploy(hook)").expect_err("a look-alike").to_string(),
+        "a name cannot end in (hook), as hooks do; leave that out"
+    );
+    assert!(Name::kept("deploy(hook)").is_ok());
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::chat::ids::{RoomId, UserId};
@@ -18,7 +19,7 @@ use crate::chat::state::slots::{Identified, Slots};
 use crate::wire::http::credential::COOKIE_SECONDS;
 
 /// The digest of a code, a token or a cookie: these themselves are kept nowhere.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SecretHash(pub [u8; 32]);
 
 impl SecretHash {

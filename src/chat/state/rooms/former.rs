@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::Rooms;
 use crate::chat::ids::RoomId;
 use crate::chat::name::{Index, NameForms, RoomName};
 
@@ -71,5 +72,17 @@ impl FormerNames {
         let of_room = self.names.values().filter(|one| one.room == room);
         let keys: Vec<Box<str>> = of_room.map(|one| one.name.key().into()).collect();
         keys.iter().for_each(|key| self.remove(key));
+    }
+}
+
+impl Rooms {
+    /// A store has kept this.
+    pub(in crate::chat::state) fn lead_on(&mut self, former: FormerName) {
+        self.former.insert(former);
+    }
+
+    /// A name leads nowhere any more.
+    pub(in crate::chat::state) fn release(&mut self, key: &str) {
+        self.former.remove(key);
     }
 }

@@ -3,6 +3,7 @@
 
 mod conversations;
 pub mod former;
+pub(super) mod restored;
 pub mod rules;
 mod vacant;
 
@@ -416,14 +417,6 @@ impl Rooms {
         if name != room.name {
             former.insert(FormerName { name, room: id, until_ms });
         }
-    }
-
-    pub(super) fn lead_on(&mut self, former: FormerName) {
-        self.former.insert(former);
-    }
-
-    pub(super) fn release(&mut self, key: &str) {
-        self.former.remove(key);
     }
 
     /// A room is kept for nobody any more.

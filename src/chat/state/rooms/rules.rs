@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::chat::ids::UserId;
 use crate::store::{StoredRecord, StoredSettings};
 
@@ -10,7 +12,9 @@ use crate::store::{StoredRecord, StoredSettings};
 macro_rules! words {
     ($($(#[$doc:meta])* $name:ident { $($(#[$of:meta])* $word:ident = $number:literal $text:literal),* })*) => {$(
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+        #[derive(
+            Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize,
+        )]
         pub enum $name { $($(#[$of])* $word),* }
 
         impl $name {
@@ -115,7 +119,7 @@ impl RoomSettings {
 pub const FOR_GOOD: u64 = i64::MAX as u64;
 
 /// What is known of somebody in a room, also after leaving it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberRecord {
     pub role: RoomRole,
     /// May enter though the room is private.

@@ -1,6 +1,6 @@
 //! Rooms that nobody is in: which of them makes place for others.
 
-use super::{Room, Rooms};
+use super::Rooms;
 use crate::chat::LOBBY;
 use crate::chat::ids::RoomId;
 
@@ -12,10 +12,15 @@ impl Rooms {
     }
 
     /// Of the rooms that are kept for somebody, the one that can best be done without: nobody has ever
-    /// said anything there, and nobody has been a member for longest.
-    pub fn most_vacant_void(&self) -> Option<RoomId> {
-        let is_void = |id: RoomId| self.get(id).is_some_and(Room::is_void);
-        let is_lobby = |id| self.get(id).is_some_and(|room| room.name.key() == LOBBY);
-        self.vacant.iter().map(|&(_, id)| id).find(|&id| is_void(id) && !is_lobby(id))
+    /// said anything there, it has no topic, and nobody has been a member for longest. `is_awaited`: something
+    /// is on its way there.
+    pub fn most_vacant_void(&self, is_awaited: impl Fn(RoomId) -> bool) -> Option<RoomId> {
+        let makes_way = |id: RoomId| {
+            self.get(id).is_some_and(|room| {
+                let is_new = room.history.next_id() == 1 && room.topic.is_empty();
+                is_new && room.name.key() != LOBBY
+            })
+        };
+        self.vacant.iter().map(|&(_, id)| id).find(|&id| makes_way(id) && !is_awaited(id))
     }
 }

@@ -151,6 +151,33 @@ impl Users {
         self.next_id = UserId::new(next_id).map_or(self.next_id, |next| next.max(self.next_id));
     }
 
+    /// Adds a guest that another process has had, and who keeps its id.
+    pub(super) fn restore(&mut self, id: UserId, name: Name) {
+        let next_id = std::mem::replace(&mut self.next_id, id);
+        if self.get(id).is_none() {
+            self.add(id, name);
+        }
+        self.next_id = next_id.max(id.next());
+    }
+
+    /// Those who are in several rooms.
+    pub(super) fn in_several(&self) -> impl Iterator<Item = UserId> {
+        self.further.keys().copied()
+    }
+
+    /// Puts the places of a user in rooms into an order.
+    pub(super) fn sort_memberships(&mut self, id: UserId, rank: impl Fn(RoomSlot) -> usize) {
+        let mut all: Vec<Membership> = self.memberships(id).copied().collect();
+        all.sort_by_key(|held| rank(held.room));
+        let mut all = all.into_iter();
+        if let Some(user) = self.users.get_mut(id) {
+            user.first = all.next();
+        }
+        if let Some(further) = self.further.get_mut(&id) {
+            *further = all.collect();
+        }
+    }
+
     /// Gives somebody a name that is free, or its own in another spelling.
     pub(super) fn rename(&mut self, id: UserId, name: Name) {
         let Users { users, by_name, .. } = self;

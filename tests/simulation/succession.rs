@@ -1,0 +1,45 @@
+//! The server goes on as another one, as in another process: all that is handed over is written down
+//! and read again, and connections are where they were.
+
+use std::collections::BTreeMap;
+
+use chat_server::clock::Now;
+use chat_server::server::Server;
+use chat_server::server::succession::{ConnectionSnapshot, ServerSnapshot};
+use chat_server::service::Service;
+
+use crate::stage::Stage;
+use crate::stream::Near;
+
+/// A server that is not quiet by then goes on as it was.
+pub const SETTLING_STEPS: usize = 30;
+
+/// As it comes to the other process.
+fn carried(snapshot: &ConnectionSnapshot) -> ConnectionSnapshot {
+    let text = serde_json::to_string(snapshot).expect("it can be written down");
+    serde_json::from_str(&text).expect("and read again")
+}
+
+impl<A: Service> Stage<A> {
+    /// Puts another server in the place of the one that is quiet. `start` opens what the one before
+    /// has closed.
+    pub fn hand_over(&mut self, start: impl FnOnce() -> Server<Near, A>) {
+        let ServerSnapshot { serial, service, connections, left } =
+            self.server.snapshot().expect("it can be handed over");
+        self.server.release().expect("it can be closed");
+        let mut server = start();
+        let now: Now = self.now();
+        server.restore(serial, &service, now).expect("it makes sense");
+        let mut keys = BTreeMap::new();
+        for (key, snapshot) in &connections {
+            let wire = self.wire_of(*key);
+            wire.borrow_mut().is_handed_over = true;
+            let restored = server.restore_connection(Some(Near(wire)), carried(snapshot), now);
+            keys.insert(*key, restored.expect("it makes sense"));
+        }
+        for (_, snapshot) in &left {
+            server.restore_connection(None, carried(snapshot), now).expect("it makes sense");
+        }
+        self.replace_server(server, &keys);
+    }
+}
