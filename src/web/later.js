@@ -5,6 +5,7 @@ import { actionsOf } from './commands/actions.js';
 import { Commands } from './commands/table.js';
 import { roomChanges } from './core/changes.js';
 import { Recall } from './core/recall.js';
+import { store } from './core/store.js';
 import { Account } from './net/account.js';
 import { askAdmission } from './net/admission.js';
 import { Conversations } from './net/conversations.js';
@@ -33,6 +34,7 @@ import { Paste } from './ui/paste.js';
 import { textActs } from './ui/rows/acts.js';
 import { Roving } from './ui/roving.js';
 import { Telling } from './ui/telling.js';
+import { t } from './words/index.js';
 
 export class Parts {
   admission = { ask: askAdmission };
@@ -70,5 +72,6 @@ export class Parts {
     const { address, ask, entrance, hints, missed, roving, search, switcher } = this;
     for (const part of [address, ask, entrance, hints, missed, roving, search, switcher, new CommandList(this.commands), new Filter(app)]) part.listen();
     listenDialogs();
+    if (store.notice?.text === t.notLoaded) store.notice = null;
   }
 }

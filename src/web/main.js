@@ -61,17 +61,21 @@ store.code = takeCode();
 /** Fetches what a file has, as elements of this page. */
 const elementsOf = (path) => new Promise((resolve, onerror) => {
   const request = Object.assign(new XMLHttpRequest(), { responseType: 'document', onerror });
-  request.onload = () => (request.response ? resolve([...request.response.body.children]) : onerror());
+  request.onload = () => (request.status === 200 ? resolve([...request.response.body.children]) : onerror());
   request.open('GET', new URL(path, import.meta.url));
   request.send();
 });
 
+let script = /** @type {any} */ (null), tries = 0;
 const later = new Later(async () => {
-  const [script, elements] = await Promise.all([import('./later.js'), elementsOf('./later.html'), loadMoreWords(), style('./css/later.css')]);
+  const again = tries++ ? `?${tries}` : ''; // a browser may remember that an import has failed
+  const importScript = async () => { script ??= await import('./later.js' + again); };
+  const [elements] = await Promise.all([elementsOf('./later.html'), importScript(), loadMoreWords(again), style('./css/later.css')]);
   for (const element of elements) say(element);
   document.body.append(...elements);
   return new script.Parts(app);
 }, () => notify(t.notLoaded, true));
+const unasked = later.unasked;
 memories.on((memory) => store.ended || remember(memory)); // who has logged out elsewhere is forgotten there
 whenRemembered((memory) => {
   learnChoices(memory);
@@ -82,17 +86,17 @@ const session = new Session({
   isReading: (conv) => app.log.isReading(conv),
   isReadingBack: (conv) => app.log.isReadingBack(conv),
   isLookedAt: () => document.hasFocus() && !document.hidden,
-  said: (conv, message) => app.parts.telling.said(conv, message),
+  said: (conv, message) => unasked.telling.said(conv, message),
   mark: (conv, id) => app.log.mark(conv, id),
   forget: () => app.forget(),
-  welcomed: () => app.parts.entrance.welcomed(),
-  identified: () => app.parts.accounts.identified(),
-  ended: () => app.parts.accounts.login(),
-  loginRequired: () => app.parts.accounts.loginRequired(),
-  asked: (frame) => app.parts.roomDialogs.asked(frame),
-  invited: (frame) => app.parts.roomDialogs.invited(frame),
-  refused: (frame) => app.parts.roomDialogs.refused(frame),
-  parts: later.parts,
+  welcomed: () => unasked.entrance.welcomed(),
+  identified: () => unasked.accounts.identified(),
+  ended: () => unasked.accounts.login(),
+  loginRequired: () => unasked.accounts.loginRequired(),
+  asked: (frame) => unasked.roomDialogs.asked(frame),
+  invited: (frame) => unasked.roomDialogs.invited(frame),
+  refused: (frame) => unasked.roomDialogs.refused(frame),
+  parts: unasked,
 });
 begin(session);
 session.open(); // the words are still on their way
@@ -101,4 +105,4 @@ const app = new App(later);
 app.session = session;
 app.start();
 session.start();
-later.load().catch(() => { /* tried again when something of it is needed */ });
+later.load().catch(() => { /* it is tried again */ });

@@ -169,3 +169,21 @@ fn who_reads_back_finds_the_place_again_and_the_beginning_only_where_it_is() {
     alice.wait_until("the beginning", begins);
     alice.assert_no_complaints();
 }
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn what_a_guest_has_said_last_is_no_news_to_it() {
+    let server = chat(&[]);
+    let driver = Driver::start();
+    let alice = driver.page(server.address, "alice", "dev");
+    alice.say("good night");
+    alice.wait_said(&["alice: good night"]);
+    alice.open(&format!("http://{}/", server.address));
+    alice.wait_said(&["alice: good night"]);
+    alice.wait_until("all of the page", "Boolean(document.querySelector('#missed'))");
+    assert_eq!(alice.count("#log .new, #missed:not([hidden])"), 0);
+    assert_eq!(
+        alice.run("return document.querySelector('[data-room=\"#dev\"] .unread').textContent"),
+        ""
+    );
+}

@@ -40,6 +40,16 @@ fn what_is_asked_for_before_all_of_the_page_is_there_is_done_when_it_is() {
     alice.run("arrive()");
     alice.wait_until("settings", "document.querySelector('#settings').open");
 
+    // Who goes on writing does not wait for it.
+    alice.open_first_part(&url);
+    alice.click("#open-settings");
+    alice.type_into("#composer", "well");
+    alice.run("arrive()");
+    alice.wait_until("the rest", "Boolean(document.querySelector('dialog'))");
+    alice.press(",");
+    assert_eq!(alice.count("dialog[open]"), 0);
+    alice.run("document.querySelector('#composer').value = ''");
+
     alice.open_first_part(&url);
     alice.type_into("#composer", "\u{E009}k\u{E000}");
     alice.run("arrive()");
@@ -95,14 +105,36 @@ fn what_could_not_be_loaded_is_tried_again_when_it_is_needed() {
     let server = chat(&[]);
     let driver = Driver::start();
     let alice = driver.browser("en-US");
-    // The first time it does not come.
+    // The first time what comes is a page that says that there is none.
     alice.run_before_each_page(
-        "const { send } = XMLHttpRequest.prototype; window.tries = 0; \
-         XMLHttpRequest.prototype.send = function () { \
-             if (window.tries++) send.call(this); else this.onerror(new Event('error')); }",
+        "const { open } = XMLHttpRequest.prototype; window.tries = 0; \
+         XMLHttpRequest.prototype.open = function (method, url) { \
+             open.call(this, method, window.tries++ ? url : `${url}x`); }",
     );
     alice.open(&format!("http://{}/?name=alice&room=dev", server.address));
-    alice.wait_until("it was tried", "tries === 1");
+    alice.wait_until("it was tried", "tries > 0");
+    // Who only writes hears nothing of it.
+    alice.say("hello");
+    alice.wait_said(&["alice: hello"]);
+    assert_eq!(alice.count("#notice:not([hidden])"), 0);
     alice.click("#open-help");
     alice.wait_until("the help", "document.querySelector('#help').open");
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn who_is_writing_already_is_not_asked_for_a_name_in_mid_word() {
+    let server = chat(&[]);
+    let driver = Driver::start();
+    let guest = driver.browser("en-US");
+    guest.run_before_each_page(HOLD);
+    guest.open_first_part(&format!("http://{}/", server.address));
+    guest.press("half a sen");
+    guest.run("arrive()");
+    guest.wait_until("the offer", "!document.querySelector('#notice').hidden");
+    guest.press("tence");
+    assert_eq!(guest.count("dialog[open]"), 0);
+    assert_eq!(guest.run("return document.querySelector('#composer').value"), "half a sentence");
+    guest.click("#notice-actions button");
+    guest.wait_until("the question", "document.querySelector('#ask').open");
 }

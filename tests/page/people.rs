@@ -187,6 +187,15 @@ fn who_asks_is_let_in_by_a_moderator() {
     bob.wait_shown("garden");
     alice.wait_until("nobody asks", "document.querySelector('#asking-box').hidden");
     alice.wait_notes("alice: you, owner; bob: ");
+
+    // As in a terminal, a line changes the rules, too.
+    alice.say("/room entry all");
+    alice.wait_notice("#garden is changed.");
+    bob.wait_event("everybody");
+    alice.say("/room posting nobody");
+    alice.wait_notice("moderators");
+    alice.say("/room colour red");
+    alice.wait_notice("Write it like this: /room");
 }
 
 #[test]
@@ -316,6 +325,13 @@ fn a_guest_comes_back_after_a_reload_and_nobody_is_told() {
     let line = read_until(&mut carol, "");
     assert!(line.contains(&format!("{name}: second")), "{line}");
     guest.assert_no_complaints_but_the_connection();
+
+    // Until it says that somebody else is there.
+    guest.say("/logout");
+    guest.wait_until("somebody new", "document.querySelector('#ask')?.open === true");
+    guest.run("document.querySelector('#ask').close()");
+    assert_ne!(guest.text("#me b"), name);
+    assert_eq!(guest.count("#rooms li"), 1);
 }
 
 #[test]

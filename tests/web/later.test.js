@@ -9,7 +9,7 @@ test('what was asked for before the parts are there is done in order, and then a
   const done = [];
   let arrive = (_parts) => {};
   const later = new Later(() => new Promise((resolve) => { arrive = resolve; }), () => done.push('failed'));
-  const list = later.parts.list;
+  const list = later.unasked.list;
   const answers = [list.add('one'), list.add('two')];
   later.when(() => done.push('three'));
   assert.deepEqual([done, later.isHere], [[], false]);
@@ -27,9 +27,26 @@ test('what could not be fetched is fetched again when it is needed', async () =>
     return { list: { add: (what) => told.push(what) } };
   }, () => told.push('failed'));
   later.parts.list.add('one');
+  later.unasked.list.add('by itself');
   await assert.rejects(later.load(), /offline/);
   assert.deepEqual(told, ['failed']);
   isThere = true;
-  await later.parts.list.add('two');
-  assert.deepEqual(told, ['failed', 'two']);
+  later.parts.list.add('two');
+  await later.load();
+  assert.deepEqual(told, ['failed', 'by itself', 'two']);
+});
+
+test('what somebody has asked for gives way to what is asked for after it, and can be dropped', async () => {
+  const done = [];
+  const later = new Later(async () => ({ dialog: { open: (what) => done.push(what) } }), () => {});
+  later.parts.dialog.open('settings');
+  later.parts.dialog.open('help');
+  await later.load();
+  assert.deepEqual(done, ['help']);
+
+  const other = new Later(async () => ({ dialog: { open: (what) => done.push(what) } }), () => {});
+  other.parts.dialog.open('settings');
+  other.drop();
+  await other.load();
+  assert.deepEqual(done, ['help']);
 });

@@ -4,6 +4,8 @@ import { roomKey } from '../core/names.js';
 import { conversation, notify, store } from '../core/store.js';
 import { isolate } from '../core/text.js';
 import { sinceWords, timeOf } from '../core/time.js';
+import { $ } from '../ui/dom.js';
+import { NARROW } from '../ui/layout.js';
 import { accountWords, errorWords, peopleWords, t } from '../words/index.js';
 
 /** What is done to the room that is shown. */
@@ -16,6 +18,14 @@ const firstOf = (rest) => rest.split(/\s/)[0].replace(/^[@＠﹫]/, '');
 function sentenceOf(text) {
   const [, name, minutes = '', reason = ''] = /^[@＠﹫]?(\S*)(?:\s+(\d+)(?!\S))?\s*([^]*)$/.exec(text) ?? [];
   return [name, minutes, reason];
+}
+
+/** [#ROOM] SETTING VALUE, as they are typed, as the request for it; false where they are not right. */
+function settingOf(text, conv) {
+  const [, room = conv?.kind === 'room' && conv.name, key = '', typed = ''] = /^(?:([#＃]\S+)\s+)?(\S+)\s+(\S+)$/.exec(text.trim()) ?? [];
+  const setting = key.toLowerCase().replace('-', '_'), yes = { yes: true, no: false }[typed.toLowerCase()];
+  const value = ['listed', 'archived'].includes(setting) ? yes : ['entry', 'newcomers_see', 'posting', 'invites'].includes(setting) ? typed : undefined;
+  return room && value !== undefined && { type: 'room', room, [setting]: value };
 }
 
 /** Who somebody is, in a line. */
@@ -32,7 +42,7 @@ function whoisWords({ name, bot, account, online, since, rooms, away, offset, ti
  *
  * @param {import('../ui/app.js').App} app
  */
-export function actionsOf({ members, parts, router, session }) {
+export function actionsOf({ layout, members, parts, session }) {
   const { accountMenu: menu, accounts, help, marking, order, roomDialogs, search, switcher } = parts;
   /** What takes an account; a guest is asked to log in. */
   const ofAccount = (act) => void (store.role ? act() : accounts.login());
@@ -62,7 +72,7 @@ export function actionsOf({ members, parts, router, session }) {
       if (rest) session.rooms.setTopic(conv, rest).catch((error) => notify(errorWords(error), true));
       else notify(conv.topic ? t.topicIs(conv.name, conv.topic) : t.topicNone(conv.name));
     }),
-    who: () => members.show(),
+    who: (_, conv) => inRoom(conv, () => members.show()),
     whois: (rest) => rest !== '' && void session.ask({ type: 'whois', name: firstOf(rest) }).then((person) => notify(whoisWords(person)), (error) => notify(errorWords(error), true)),
     away: (rest) => void session.request(rest || !store.isAway ? { type: 'away', text: rest } : { type: 'back' }, () => {}, (error) => notify(errorWords(error), true)),
     back: () => void session.request({ type: 'back' }, () => {}),
@@ -71,7 +81,7 @@ export function actionsOf({ members, parts, router, session }) {
     help: () => help.open(),
     login: (rest) => (store.role ? menu.open() : accounts.login(firstOf(rest))),
     register: (rest) => (store.role ? menu.open() : accounts.register(...rest.split(/\s+/).filter(Boolean).reverse())),
-    logout: () => ofAccount(() => menu.logout()),
+    logout: () => void (store.role ? menu.logout() : session.account.startAfresh()),
     account: () => ofAccount(() => menu.open()),
     password: () => ofAccount(() => menu.password()),
     sessions: () => ofAccount(() => menu.sessions()),
@@ -82,7 +92,11 @@ export function actionsOf({ members, parts, router, session }) {
     reset: (rest) => ofAccount(() => menu.reset(firstOf(rest))),
     role: (rest) => ofAccount(() => menu.roles(...rest.split(/\s+/))),
     'delete-account': () => ofAccount(() => menu.deletion()),
-    room: (_, conv) => inRoom(conv, () => roomDialogs.menu(conv)),
+    room: (rest, conv) => {
+      if (!rest) return inRoom(conv, () => roomDialogs.menu(conv));
+      const change = settingOf(rest, conv);
+      return change && void session.ask(change).then(() => notify(peopleWords.saved(change.room)), (error) => notify(errorWords(error), true));
+    },
     rename: (rest, conv) => inRoom(conv, () => roomDialogs.rename(conv, rest)),
     'delete-room': (_, conv) => inRoom(conv, () => roomDialogs.deletion(conv)),
     keep: (_, conv) => inRoom(conv, () => roomDialogs.keep(conv)),
@@ -108,6 +122,9 @@ export function actionsOf({ members, parts, router, session }) {
     },
     unread: () => ofAccount(() => notify(marking.summary())),
     level: (rest, conv) => ofAccount(() => inRoom(conv, () => (rest ? marking.setLevel(conv, rest) : roomDialogs.levels(conv)))),
-    conversations: () => router.showConversations(),
+    conversations: () => {
+      if (NARROW.matches) layout.slide('rooms');
+      $('#directs button')?.focus();
+    },
   };
 }

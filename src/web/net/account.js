@@ -51,6 +51,16 @@ export class Account {
     notify(accountWords.errors[error.code] ?? errorWords(error), true);
   }
 
+  /** On a computer of many: what this browser knows of a guest goes, and the page begins anew as somebody else. */
+  startAfresh() {
+    this.#session.token.value = '';
+    try {
+      // See memory.js and resume.js.
+      for (const storage of [sessionStorage, localStorage]) for (const key of ['chat.v1', 'chat.v1.resume']) storage.removeItem(key);
+    } catch { /* storage is off: it holds nothing */ }
+    location.replace('.');
+  }
+
   /** Asks for what makes this page a guest's again. */
   async quit(frame) {
     const { identity } = this.#session;

@@ -58,8 +58,8 @@ export class Reading {
     }
     const { mentions } = conv;
     count(conv, message, isReading);
+    if (message.own) this.remember(conv); // it is read already
     if (isReading) this.see(conv, message.id);
-    else if (message.own) this.remember(conv);
     if (conv.mentions > mentions && store.role) this.askSoon(); // whom a message is for the server knows for sure
   }
 

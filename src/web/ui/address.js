@@ -71,8 +71,21 @@ export class Address {
     if (!place && !/^#(setup|invite)=/.test(hash)) return;
     event.preventDefault();
     if (!place) location.hash = hash;
-    else if (place.id) this.app.router.reach(place.kind, place.name, place.id);
+    else if (place.id) this.reach(place.kind, place.name, place.id);
     else if (place.kind === 'room') this.app.router.enter(place.name);
     else this.app.router.message(place.name);
+  }
+
+  /** To a message: its room is entered where need be. */
+  reach(kind, name, id) {
+    const { rooms, history: past } = this.app.session;
+    this.app.router.go(() => {
+      if (kind === 'room') rooms.join(name);
+      else rooms.message(name);
+      const conv = current();
+      if (!conv) return;
+      conv.sought = id;
+      past.seek(conv);
+    });
   }
 }

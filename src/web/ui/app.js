@@ -115,7 +115,7 @@ export class App {
 
   /** What was typed and found here is not for whoever comes next. */
   forget() {
-    this.parts.search.forget();
+    this.later.unasked.search.forget();
     this.composer.forget();
   }
 }

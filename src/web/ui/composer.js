@@ -31,6 +31,7 @@ export class Composer {
     composer.addEventListener('paste', (event) => this.#pasted(event));
     composer.addEventListener('input', () => {
       this.#grow();
+      this.app.later.drop();
       const conv = current();
       if (conv && composer.value.trim() && !/^[/／]/.test(composer.value)) this.app.session.outgoing.typing(conv);
       changed('composer');
@@ -90,7 +91,7 @@ export class Composer {
     composer.value = ''; // first, since a command may open another conversation, with a draft of its own
     if (this.#send(conv, draft)) {
       if (conv) conv.draft = '';
-      this.app.parts.recall.add(draft);
+      this.app.later.unasked.recall.add(draft);
       composer.value = current() === conv ? '' : current()?.draft ?? '';
       this.app.log.pin();
       if (store.notice?.error) store.notice = null;
@@ -139,7 +140,7 @@ export class Composer {
   /** What was typed here is not for whoever comes next. */
   forget() {
     $('#composer').value = '';
-    this.app.parts.recall.forget();
+    this.app.later.unasked.recall.forget();
     this.#grow();
   }
 

@@ -1,8 +1,9 @@
 // What a link has brought, and what the rest of the page tells of accounts. The dialogs for it are in dialogs/accounts.js.
 
-import { notify, store } from '../core/store.js';
-import { accountWords } from '../words/index.js';
+import { current, notify, store } from '../core/store.js';
+import { accountWords, peopleWords, t } from '../words/index.js';
 import { takeCode } from './code.js';
+import { $ } from './dom.js';
 
 export class Entrance {
   #isOffered = false;
@@ -37,7 +38,14 @@ export class Entrance {
   entered() {
     if (!store.isNew || store.role || store.wish || store.code || store.link !== 'online') return;
     store.isNew = false;
-    this.app.parts.ask.welcome();
+    const { ask } = this.app.parts;
+    // The keys of who is writing already would go on in the dialog: half a sentence would be a name.
+    if (!this.#isWriting()) return ask.welcome();
+    notify(t.welcomeOffer, false, [[t.chooseName, () => ask.welcome()], [peopleWords.notNow, () => {}]]);
+  }
+
+  #isWriting() {
+    return $('#composer').value !== '' || store.outbox.length > 0 || (current()?.entries.some(({ own }) => own) ?? false);
   }
 
   /** Other tabs of this browser are known, too, now. */

@@ -19,6 +19,7 @@ export class Filter {
       this.#timer = setTimeout(() => this.#seek(), FILTERING_MS);
     });
     filter.addEventListener('keydown', (event) => this.#onKey(event));
+    this.#seek(); // what was typed before this was there
   }
 
   #seek() {

@@ -53,7 +53,8 @@ export class Keys {
   }
 
   #close() {
-    const { layout, log, notice } = this.app;
+    const { later, layout, log, notice } = this.app;
+    later.drop();
     if (layout.drawer) return layout.slide('');
     if (store.notice) notice.dismiss();
     else log.toLatest();

@@ -1,7 +1,7 @@
 // Who is in a room.
 
 import { membersOf } from '../core/members.js';
-import { current, isMe, notify, store } from '../core/store.js';
+import { current, isMe, store } from '../core/store.js';
 import { accountWords, peopleWords, t } from '../words/index.js';
 import { $, drawAvatar, el, reconcile, setHidden, setLabel, setText } from './dom.js';
 
@@ -23,11 +23,10 @@ export class Members {
     });
   }
 
+  /** Of the room that is shown. */
   show() {
-    const conv = current();
-    if (conv?.kind !== 'room') return notify(t.notHere, true);
     this.app.layout.showMembers();
-    this.app.session.lists.refreshMembers(conv);
+    this.app.session.lists.refreshMembers(current());
   }
 
   draw(conv) {
@@ -45,7 +44,7 @@ export class Members {
       (node, person) => this.#drawPerson(node, conv, person));
     setText($('#members-total'), conv.total ? t.people(conv.total) : '');
     const rest = conv.total - conv.members.size;
-    setHidden($('#members-more'), !(rest > 0 && conv.members.size > 0));
+    setHidden($('#members-more'), !(rest > 0 && conv.members.size > 0) || filter.value.trim() !== '');
     setText($('#members-more'), rest > 0 ? t.moreMembers(rest) : '');
   }
 

@@ -3,32 +3,17 @@
 import { current } from '../core/store.js';
 import { waiting } from '../core/telling.js';
 import { t } from '../words/index.js';
-import { $ } from './dom.js';
-import { NARROW } from './layout.js';
 
 export class Router {
   /** @param {import('./app.js').App} app */
   constructor(app) { this.app = app; }
 
-  open(conv) { if (conv) this.#go(() => this.app.session.rooms.show(conv)); }
-  enter(name, code = '') { this.#go(() => this.app.session.rooms.join(name, code)); }
-  message(name) { this.#go(() => this.app.session.rooms.message(name)); }
-
-  /** To a message: its room is entered where need be. */
-  reach(kind, name, id) {
-    const { rooms, history: past } = this.app.session;
-    this.#go(() => {
-      if (kind === 'room') rooms.join(name);
-      else rooms.message(name);
-      const conv = current();
-      if (!conv) return;
-      conv.sought = id;
-      past.seek(conv);
-    });
-  }
+  open(conv) { if (conv) this.go(() => this.app.session.rooms.show(conv)); }
+  enter(name, code = '') { this.go(() => this.app.session.rooms.join(name, code)); }
+  message(name) { this.go(() => this.app.session.rooms.message(name)); }
 
   /** After choosing a conversation one wants to write in it; on a phone, to see it first. */
-  #go(there) {
+  go(there) {
     const { composer, layout } = this.app;
     composer.stash();
     there();
@@ -42,12 +27,6 @@ export class Router {
   step(by) {
     const all = this.app.sidebar.conversations, conv = current();
     if (all.length) this.open(all[((conv ? all.indexOf(conv) : -1) + by + all.length) % all.length]);
-  }
-
-  /** Where the direct conversations are listed. */
-  showConversations() {
-    if (NARROW.matches) this.app.layout.slide('rooms');
-    $('#directs button')?.focus();
   }
 
   draw(conv) {

@@ -22,7 +22,11 @@ export class Telling {
   #audio = null;
 
   /** @param {import('./app.js').App} app */
-  constructor(app) { this.app = app; }
+  constructor(app) {
+    this.app = app;
+    // A notification can be older than this page.
+    if (navigator.serviceWorker) navigator.serviceWorker.onmessage = ({ data }) => this.#open(data.open);
+  }
 
   /** Something was said just now. */
   said(conv, message) {
@@ -59,7 +63,6 @@ export class Telling {
   async #worker() {
     const workers = navigator.serviceWorker;
     if (!workers) return null;
-    workers.onmessage = ({ data }) => this.#open(data.open);
     await workers.register(WORKER).catch(() => { /* then there is none to wait for */ });
     return (await workers.getRegistration()) ? workers.ready : null;
   }

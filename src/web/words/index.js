@@ -17,8 +17,8 @@ function speak({ page, accounts, people, settings = {} }) {
 
 export const ready = import(LANGUAGE === 'ja' ? './ja.js' : './en.js').then(speak);
 
-/** What is said by what comes later of the page; loaded with it. */
-export const loadMoreWords = () => import(LANGUAGE === 'ja' ? './later/ja.js' : './later/en.js').then(speak);
+/** What is said by what comes later of the page; loaded with it. `again`: a query for another try. */
+export const loadMoreWords = (again = '') => import((LANGUAGE === 'ja' ? './later/ja.js' : './later/en.js') + again).then(speak);
 
 /** What an error of the server says. */
 export const errorWords = (error) => [t, peopleWords, accountWords].map(({ errors }) => errors?.[error.code]).find(Boolean) ?? error.message ?? error.code ?? '?';

@@ -24,7 +24,7 @@ export class Search {
       const hit = button && this.#found.hits.find(({ key }) => key === button.dataset.hit);
       if (!hit) return;
       closeDialog('#search');
-      this.app.router.reach(hit.room === undefined ? 'direct' : 'room', hit.room ?? hit.with, hit.id);
+      this.app.parts.address.reach(hit.room === undefined ? 'direct' : 'room', hit.room ?? hit.with, hit.id);
     });
   }
 

@@ -24,6 +24,8 @@ export const page = {
   },
   errors: {},
   welcome: 'Welcome! What is your name?', welcomeNote: (n) => `Others see it beside what you say. Up to ${n} characters; you can change it at any time.`,
+  notHere: 'That works in a room only.', cancel: 'Cancel', missed: (n, since) => (since ? `${n} new since ${since}` : `${n} new`),
+  welcomeOffer: 'Welcome! You have no name of your own yet.',
   linkOffer: (link) => `Others come in by this link: ${link}`, copyLink: 'Copy link', linkCopied: 'The link is copied.',
   searching: 'Searching…', nothingFound: 'Nothing was found.',
   where: (room, name) => `${room} · ${name}`,

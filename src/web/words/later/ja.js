@@ -10,7 +10,7 @@ export const page = {
   save: '保存', searchHint: '言葉、in:#ルーム、from:名前、before:2026-11-01', foundGone: 'そのメッセージは保存期間を過ぎました。', tellYes: '表示する',
   tellOffer: '離れているあいだに、あなた宛てのメッセージがありました。次から通知で知らせますか？', tellDenied: 'ブラウザーがこのページの通知を許可していません。ブラウザーの設定で変えられます。',
   tellCannot: 'このブラウザーが通知を表示するのは、https で開いたページだけです。', topicIs: (room, topic) => `${room} のトピック：${topic}`, topicNone: (room) => `${room} にトピックはありません。`,
-  allRooms: 'ルームと人', browseHint: 'ルームや人を探す', unreadBelow: (n) => `下に未読 ${n} 件`,
+  allRooms: 'ルームと人', browseHint: 'ルームや人を探す', unreadBelow: (n) => `未読 ${n} 件`,
   unknownCommand: (c) => `${c} というコマンドはありません。一覧は /help、/ で始まる文を送るには // と入力します。`, terminalOnly: (c) => `${c} はターミナルでだけ使えます。`, usage: (u) => `書き方：${u}`,
   notIn: (room) => (room ? `${room} に参加していません。` : 'ルームに参加していません。'), pasteAsks: (n) => `貼り付ける内容は ${n} 行あります。送信すると 1 件のメッセージになります。`, paste: '貼り付け',
   pasteCode: 'コードとして貼り付け',
@@ -32,6 +32,8 @@ export const page = {
     not_said: 'ルームを出たため送られませんでした。', busy: '相手がまだ前のメッセージを受け取っていません。あとでもう一度お試しください。',
   },
   welcome: 'ようこそ！お名前は？', welcomeNote: (n) => `発言の横に表示されます。${n} 文字まで。あとで変えられます。`,
+  notHere: 'ルームの中でだけ使えます。', cancel: 'キャンセル', missed: (n, since) => (since ? `${since} 以降の新着 ${n} 件` : `新着 ${n} 件`),
+  welcomeOffer: 'ようこそ！名前がまだ決まっていません。',
   linkOffer: (link) => `このリンクで誰かを誘えます：${link}`, copyLink: 'リンクをコピー', linkCopied: 'リンクをコピーしました。',
   searching: '検索中…', nothingFound: '見つかりませんでした。',
   where: (room, name) => `${room} · ${name}`,
@@ -116,7 +118,7 @@ export const settings = {
 
 export const people = {
   isAway: (name, why) => `${name} さんは離席中です${why ? `：${why}` : '。'}`,
-  youAway: (is, why) => (is ? `離席中にしました。/back で戻ります${why ? `：${why}` : '。'}` : '戻りました。'),
+  youAway: (is, why) => (is ? `離席中にしました${why ? `（${why}）` : ''}。/back で戻ります。` : '戻りました。'),
   whois: {
     all: (name, what) => `${name} さん：${what}`, bot: 'ボット', account: 'アカウントあり', guest: 'ゲスト', since: (when) => `${when} から接続中`,
     rooms: (list) => `${list} に参加`, away: (why) => (why ? `離席中（${why}）` : '離席中'), clock: (at) => `現地は ${at}`,
