@@ -87,7 +87,7 @@ fn the_page_comes_with_types_tags_and_a_strict_policy() {
         ("/", "text/html; charset=utf-8", "<script type=\"module\" src=\"a/"),
         ("/index.html", "text/html; charset=utf-8", "<!doctype html>"),
         (PAGE.path_of("main.js"), "text/javascript; charset=utf-8", "chat.v1.json"),
-        (PAGE.path_of("main.js"), "text/javascript; charset=utf-8", "const COMMANDS = ["),
+        (PAGE.path_of("later.js"), "text/javascript; charset=utf-8", "{\"name\":\"delete-room\""),
         (PAGE.path_of("style.css"), "text/css; charset=utf-8", "body"),
         (PAGE.path_of("favicon.svg"), "image/svg+xml", "<svg"),
         ("/?room=dev&name=%3Cscript%3E", "text/html; charset=utf-8", "<!doctype html>"),
