@@ -4,8 +4,6 @@ import { roomKey } from '../core/names.js';
 import { conversation, notify, store } from '../core/store.js';
 import { isolate } from '../core/text.js';
 import { sinceWords, timeOf } from '../core/time.js';
-import { $ } from '../ui/dom.js';
-import { NARROW } from '../ui/layout.js';
 import { accountWords, errorWords, peopleWords, t } from '../words/index.js';
 
 /** What is done to the room that is shown. */
@@ -42,8 +40,8 @@ function whoisWords({ name, bot, account, online, since, rooms, away, offset, ti
  *
  * @param {import('../ui/app.js').App} app
  */
-export function actionsOf({ layout, members, parts, session }) {
-  const { accountMenu: menu, accounts, help, marking, order, roomDialogs, search, switcher } = parts;
+export function actionsOf({ members, parts, session }) {
+  const { accountMenu: menu, accounts, address, help, marking, order, roomDialogs, search, switcher } = parts;
   /** What takes an account; a guest is asked to log in. */
   const ofAccount = (act) => void (store.role ? act() : accounts.login());
   return {
@@ -122,9 +120,6 @@ export function actionsOf({ layout, members, parts, session }) {
     },
     unread: () => ofAccount(() => notify(marking.summary())),
     level: (rest, conv) => ofAccount(() => inRoom(conv, () => (rest ? marking.setLevel(conv, rest) : roomDialogs.levels(conv)))),
-    conversations: () => {
-      if (NARROW.matches) layout.slide('rooms');
-      $('#directs button')?.focus();
-    },
+    conversations: () => address.showConversations(),
   };
 }

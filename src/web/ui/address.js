@@ -3,6 +3,7 @@
 import { placeOf, queryOf } from '../core/address.js';
 import { current, store } from '../core/store.js';
 import { $ } from './dom.js';
+import { NARROW } from './layout.js';
 
 export class Address {
   #query = /** @type {string | null} */ (null); // last put into the address
@@ -40,6 +41,11 @@ export class Address {
   #write(how, query, isOver = false) {
     this.#query = query;
     history[how]({ key: store.current, isOver }, '', location.pathname + query);
+  }
+
+  showConversations() {
+    if (NARROW.matches) this.app.layout.slide('rooms');
+    $('#directs button')?.focus();
   }
 
   get #isCovered() { return document.body.dataset.drawer !== '' || document.querySelector('dialog[open]') !== null; }
