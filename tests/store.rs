@@ -577,7 +577,7 @@ fn a_directory_that_cannot_be_written_is_one_clear_line() {
     let scratch = Scratch::new();
     fs::write(&scratch.0, "a file").expect("a file");
     let error = SqliteStore::open(&scratch.0, StoreSettings::default()).expect_err("no directory");
-    assert!(matches!(error, OpenError::Directory { .. }), "{error}");
+    assert!(matches!(error, OpenError::NoDirectory { .. }), "{error}");
     fs::remove_file(&scratch.0).expect("it was there");
     // Whatever the rights of this user are, nobody makes files there.
     let error = SqliteStore::open(Path::new("/proc/self/chat"), StoreSettings::default());
