@@ -576,7 +576,10 @@ impl Connection {
         for line in lines {
             self.hear(model, &line, false);
         }
-        if model.past.contains_key(&self.number) {
+        // What was on its way when the connection broke has not come.
+        if self.wire.borrow().dropped {
+            model.past.remove(&self.number);
+        } else if model.past.contains_key(&self.number) {
             model.hear_the_end(self.number, "banned");
         }
     }
