@@ -17,10 +17,9 @@ use serde_json::{Value, json};
 use tungstenite::client::client;
 use tungstenite::{ClientRequestBuilder, Message, WebSocket};
 
-use common::{Client, DEADLINE, Server, program};
+use common::{Client, DEADLINE, HIDES, Server, program};
 
-/// What somebody at a terminal is sent before and behind a secret: WILL ECHO, WONT ECHO.
-const HIDES: &[u8] = &[255, 251, 1];
+/// What somebody at a terminal is sent behind a secret: IAC WONT ECHO.
 const SHOWS: &[u8] = &[255, 252, 1];
 
 // ---- Stage ----
@@ -62,33 +61,9 @@ fn owner_code(server: &Server) -> String {
     code[..14].to_owned()
 }
 
-/// A line that is told, without telnet's own bytes before it.
-fn told(client: &mut Client) -> String {
-    let line = client.line();
-    let line = line.strip_prefix(HIDES).unwrap_or(&line).to_vec();
-    String::from_utf8_lossy(&line).trim_end().to_owned()
-}
-
-/// Reads until a line is told that has this in it.
-#[track_caller]
-fn until(client: &mut Client, wanted: &str) -> String {
-    for _ in 0..50 {
-        let line = told(client);
-        if line.contains(wanted) {
-            return line;
-        }
-    }
-    panic!("{wanted:?} is not told");
-}
-
-fn ask(client: &mut Client, line: &str, wanted: &str) -> String {
-    client.send(format!("{line}\r\n").as_bytes());
-    until(client, wanted)
-}
-
 fn register(client: &mut Client, code: &str, name: &str, password: &str) {
-    ask(client, &format!("/register {code} {name}"), "A password for");
-    ask(client, password, &format!("You are logged in as {name}"));
+    client.ask(&format!("/register {code} {name}"), "A password for");
+    client.ask(password, &format!("You are logged in as {name}"));
 }
 
 /// A program.
@@ -160,15 +135,15 @@ fn the_first_owner_comes_by_the_link_in_the_log_and_the_next_by_the_command() {
     let mut alice = server.connect();
     register(&mut alice, &code, "alice", "correct horse");
     let mut bob = server.connect();
-    ask(&mut bob, &format!("/register {code} bob"), "A password for");
-    ask(&mut bob, "battery staple", "! This code is not known");
+    bob.ask(&format!("/register {code} bob"), "A password for");
+    bob.ask("battery staple", "! This code is not known");
     let mut command = program();
     let made = command.args(["owner", "--data"]).arg(scratch.0.join("data")).output();
     let made = String::from_utf8(made.expect("it runs").stdout).expect("UTF-8");
     let (page, code) = made.trim_end().split_once("#setup=").expect("a link");
     assert_eq!(page, format!("http://{}/", server.address));
     register(&mut bob, code, "bob", "battery staple");
-    assert!(ask(&mut bob, "/account", "logged in as").contains("owner of this server"));
+    assert!(bob.ask("/account", "logged in as").contains("owner of this server"));
     drop(server);
     // Somebody owns it: no link any more.
     let server = scratch.start(&[]);
@@ -206,25 +181,25 @@ fn what_was_told_of_accounts_outlives_a_kill() {
     let code = owner_code(&server);
     let mut alice = server.connect();
     register(&mut alice, &code, "alice", "correct horse");
-    ask(&mut alice, "/join #dev", "You are in #dev");
-    ask(&mut alice, "hello from here", "Nobody else is in #dev");
-    let token = ask(&mut alice, "/token a bot", "shown only once");
+    alice.ask("/join #dev", "You are in #dev");
+    alice.ask("hello from here", "Nobody else is in #dev");
+    let token = alice.ask("/token a bot", "shown only once");
     let token = token.rsplit(' ').next().expect("a token").to_owned();
-    let ended = ask(&mut alice, "/token gone", "shown only once");
+    let ended = alice.ask("/token gone", "shown only once");
     let ended = ended.rsplit(' ').next().expect("a token").to_owned();
-    ask(&mut alice, "/sessions end 2", "Session 2 has ended");
-    let code = ask(&mut alice, "/invite 2", "Invitation 1");
+    alice.ask("/sessions end 2", "Session 2 has ended");
+    let code = alice.ask("/invite 2", "Invitation 1");
     let code = code.rsplit(' ').next().expect("a code").to_owned();
     let mut bob = server.connect();
     register(&mut bob, &code, "bob", "battery staple");
-    ask(&mut bob, "/password", "Your password");
-    ask(&mut bob, "battery staple", "The new password");
-    ask(&mut bob, "staple battery", "another one now");
-    ask(&mut bob, "/nick robert", "You are robert now");
+    bob.ask("/password", "Your password");
+    bob.ask("battery staple", "The new password");
+    bob.ask("staple battery", "another one now");
+    bob.ask("/nick robert", "You are robert now");
     let mut carol = server.connect();
     register(&mut carol, &code, "carol", "correct staple");
-    ask(&mut carol, "/delete-account", "Your password");
-    ask(&mut carol, "correct staple", "Your account is gone");
+    carol.ask("/delete-account", "Your password");
+    carol.ask("correct staple", "Your account is gone");
     server.signal("KILL");
     drop(server);
 
@@ -244,14 +219,14 @@ fn what_was_told_of_accounts_outlives_a_kill() {
     let mut program = Program::new(&server, &[("Authorization", &bearer)]);
     assert_eq!(program.next("error")["code"], "session_ended");
     let mut guest = server.connect();
-    ask(&mut guest, "/login robert", "Password of robert");
-    ask(&mut guest, "battery staple", "! The name or the password is wrong");
-    ask(&mut guest, "/nick bob", "! The name bob was somebody's");
-    ask(&mut guest, "/nick carol", "! The name carol was somebody's");
-    ask(&mut guest, &format!("/register {code} dave"), "A password for");
-    ask(&mut guest, "a long password", "! This code is not known");
-    ask(&mut guest, "/login robert", "Password of robert");
-    ask(&mut guest, "staple battery", "You are logged in as robert");
+    guest.ask("/login robert", "Password of robert");
+    guest.ask("battery staple", "! The name or the password is wrong");
+    guest.ask("/nick bob", "! The name bob was somebody's");
+    guest.ask("/nick carol", "! The name carol was somebody's");
+    guest.ask(&format!("/register {code} dave"), "A password for");
+    guest.ask("a long password", "! This code is not known");
+    guest.ask("/login robert", "Password of robert");
+    guest.ask("staple battery", "You are logged in as robert");
 }
 
 /// Who has a phone takes it off the screen; what reads lines from a WebSocket is a program.
@@ -261,16 +236,16 @@ fn an_invitation_with_a_link_can_be_scanned_off_a_terminal() {
     let server = scratch.start(&["--public-url", "https://chat.example.com/"]);
     let mut alice = server.connect();
     register(&mut alice, &owner_code(&server), "alice", "correct horse");
-    let code = ask(&mut alice, "/invite", "Invitation 1");
+    let code = alice.ask("/invite", "Invitation 1");
     let code = code.rsplit(' ').next().expect("a code").to_owned();
-    let link = ask(&mut alice, "", "*   https://");
+    let link = alice.ask("", "*   https://");
     assert_eq!(link, format!("*   https://chat.example.com/#invite={code}"));
     let mut rows = (0..19).map(|_| String::from_utf8(alice.line()).expect("UTF-8"));
     assert!(rows.all(|row| {
         let blocks = row.trim_end().strip_prefix("*   ");
         blocks.is_some_and(|row| row.chars().count() == 37 && row.starts_with("████"))
     }));
-    ask(&mut alice, "/account", "You are logged in as alice");
+    alice.ask("/account", "You are logged in as alice");
 }
 
 /// What a kill may take is what was read in the last two seconds, and what an orderly end may is
@@ -281,9 +256,9 @@ fn what_is_unread_is_exact_after_every_end() {
     let flags = ["--registration", "open"];
     let mut server = scratch.start(&flags);
     let mut alice = server.connect();
-    ask(&mut alice, "/register alice", "A password for");
-    ask(&mut alice, "correct horse", "You are logged in as alice");
-    let token = ask(&mut alice, "/token a bot", "shown only once");
+    alice.ask("/register alice", "A password for");
+    alice.ask("correct horse", "You are logged in as alice");
+    let token = alice.ask("/token a bot", "shown only once");
     let bearer = format!("Bearer {}", token.rsplit(' ').next().expect("a token"));
     drop(alice);
     let read = |id: u64| json!({ "type": "read", "room": "#lobby", "id": id });
@@ -413,11 +388,11 @@ fn who_guesses_invitations_learns_nothing_and_not_often() {
     let mut alice = server.connect();
     register(&mut alice, &owner_code(&server), "alice", "correct horse");
     let mut invite = || {
-        let line = ask(&mut alice, "/invite", "* Invitation ");
+        let line = alice.ask("/invite", "* Invitation ");
         line.rsplit(' ').next().expect("a code").to_owned()
     };
     let [used, revoked, over] = [(); 3].map(|()| invite());
-    ask(&mut alice, "/invitations end 2", "* Invitation 2 has ended.");
+    alice.ask("/invitations end 2", "* Invitation 2 has ended.");
     register(&mut server.connect(), &used, "bob", "battery staple");
     drop(alice);
     server.signal("TERM");
@@ -462,21 +437,21 @@ fn secrets_are_in_no_log_and_nowhere_on_the_disk() {
     let setup = owner_code(&server);
     let mut alice = server.connect();
     register(&mut alice, &setup, "alice", "correct horse");
-    let token = ask(&mut alice, "/token a bot", "shown only once");
+    let token = alice.ask("/token a bot", "shown only once");
     let token = token.rsplit(' ').next().expect("a token").to_owned();
-    let code = ask(&mut alice, "/invite", "Invitation 1");
+    let code = alice.ask("/invite", "Invitation 1");
     let code = code.rsplit(' ').next().expect("a code").to_owned();
-    ask(&mut alice, &format!("look: {token}"), "! There is a token in that");
-    ask(&mut alice, "login alice correct-horse-2", "! That looks like a command");
+    alice.ask(&format!("look: {token}"), "! There is a token in that");
+    alice.ask("login alice correct-horse-2", "! That looks like a command");
     let mut bob = server.connect();
-    ask(&mut bob, "/login alice", "Password of alice");
-    ask(&mut bob, "wrong horse", "is wrong");
+    bob.ask("/login alice", "Password of alice");
+    bob.ask("wrong horse", "is wrong");
     // Where a name is asked for, people type passwords.
-    ask(&mut bob, "/login horse-for-a-name", "Password of horse-for-a-name");
-    ask(&mut bob, "alice", "is wrong");
+    bob.ask("/login horse-for-a-name", "Password of horse-for-a-name");
+    bob.ask("alice", "is wrong");
     let bearer = format!("Bearer {token}");
     Program::new(&server, &[("Authorization", &bearer)]).next("welcome");
-    let found = ask(&mut bob, "/history", "*");
+    let found = bob.ask("/history", "*");
     assert!(!found.contains("horse"), "{found}");
     drop((alice, bob));
     server.signal("TERM");
@@ -506,8 +481,8 @@ fn where_there_are_no_guests_nobody_listens_in_silence() {
     let rounds_until_heard = |flags: &[&str], most: u32| {
         let server = scratch.start(&[&["--rate-limit", "off"], flags].concat());
         let mut alice = server.connect();
-        ask(&mut alice, "/login alice", "Password of alice");
-        ask(&mut alice, "correct horse", "You are logged in as");
+        alice.ask("/login alice", "Password of alice");
+        alice.ask("correct horse", "You are logged in as");
         let mut silent = server.join().writer();
         silent.set_read_timeout(Some(Duration::from_millis(100))).expect("a timeout");
         (1..most).find(|_| {
@@ -517,8 +492,8 @@ fn where_there_are_no_guests_nobody_listens_in_silence() {
     };
     let server = scratch.start(&["--registration", "open"]);
     let mut alice = server.connect();
-    ask(&mut alice, "/register alice", "A password for");
-    ask(&mut alice, "correct horse", "You are logged in as");
+    alice.ask("/register alice", "A password for");
+    alice.ask("correct horse", "You are logged in as");
     drop((alice, server));
     let rounds = rounds_until_heard(&[], 300).expect("it hears the lobby after a while");
     assert_eq!(rounds_until_heard(&["--guests", "no"], rounds + 10), None);
@@ -544,7 +519,7 @@ fn a_flood_of_logins_holds_nobody_up() {
         let began = Instant::now();
         talkers[0].send(format!("word {round}\r\n").as_bytes());
         for talker in &mut talkers[1..] {
-            until(talker, &format!("word {round}"));
+            talker.until(&format!("word {round}"));
         }
         worst = worst.max(began.elapsed());
     }
@@ -577,7 +552,7 @@ fn the_bot_of_the_page_answers_whoever_calls_it() {
     let mut mia = server.connect();
     mia.enter();
     register(&mut mia, &owner_code(&server), "mia", "password of mia");
-    let made = ask(&mut mia, "/bot build", "shown only once");
+    let made = mia.ask("/bot build", "shown only once");
     let (_, token) = made.rsplit_once(' ').expect("a token");
     let program = bot_of_the_page(&server);
     let python = Command::new("python3").args(["-c", &program]).env("CHAT_TOKEN", token).spawn();
@@ -585,9 +560,9 @@ fn the_bot_of_the_page_answers_whoever_calls_it() {
         eprintln!("not tried: there is no python3");
         return;
     };
-    until(&mut mia, "build joined #lobby");
-    ask(&mut mia, "is anybody there, @build?", "[#lobby] build: mia: here I am");
-    ask(&mut mia, "/bots end build", "The bot build has ended");
+    mia.until("build joined #lobby");
+    mia.ask("is anybody there, @build?", "[#lobby] build: mia: here I am");
+    mia.ask("/bots end build", "The bot build has ended");
     bot.kill().expect("it runs");
     bot.wait().expect("it has ended");
 }

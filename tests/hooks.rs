@@ -14,30 +14,13 @@ fn start(directory: &Directory, flags: &[&str]) -> Server {
     Server::launch(command)
 }
 
-/// Reads until a line is told that has this in it.
-#[track_caller]
-fn until(client: &mut Client, wanted: &str) -> String {
-    for _ in 0..50 {
-        let line = String::from_utf8_lossy(&client.line()).trim_end().to_owned();
-        if line.contains(wanted) {
-            return line;
-        }
-    }
-    panic!("{wanted:?} is not told");
-}
-
-fn ask(client: &mut Client, line: &str, wanted: &str) -> String {
-    client.send(format!("{line}\r\n").as_bytes());
-    until(client, wanted)
-}
-
 /// mia, in her room #dev, and the path of a hook of it.
 fn mia(server: &Server) -> (Client, String) {
     let mut mia = server.join();
-    ask(&mut mia, "/register mia", "A password for");
-    ask(&mut mia, "password of mia", "You are logged in as mia");
-    ask(&mut mia, "/join #dev", "You are in #dev now");
-    let told = ask(&mut mia, "/hook deploy", "hook/");
+    mia.ask("/register mia", "A password for");
+    mia.ask("password of mia", "You are logged in as mia");
+    mia.ask("/join #dev", "You are in #dev now");
+    let told = mia.ask("/hook deploy", "hook/");
     let (_, token) = told.split_once("hook/").expect("a token");
     let path = format!("/hook/{token}");
     (mia, path)
@@ -71,33 +54,33 @@ fn what_is_posted_is_said_to_the_room() {
     let server = start(&directory, &[]);
     let (mut mia, path) = mia(&server);
     post(&server, &path, "", "deploy done", 200, "\r\n\r\nok");
-    until(&mut mia, "[#dev] deploy (hook): deploy done");
+    mia.until("[#dev] deploy (hook): deploy done");
     let json = "Content-Type: application/json\r\n";
     let body = r#"{"text":"a &lt; b <https://c.d|e>","username":"CI server"}"#;
     post(&server, &path, json, body, 200, "\r\n\r\nok");
-    until(&mut mia, "[#dev] CI-server (hook): a < b e (https://c.d)");
+    mia.until("[#dev] CI-server (hook): a < b e (https://c.d)");
     // A cookie counts for nothing, and a page of another site is told nothing that it could read.
     let foreign = "Origin: https://evil.example\r\nCookie: chat-session=x\r\n";
     post(&server, &path, foreign, "from a page", 200, "ok");
-    until(&mut mia, "from a page");
+    mia.until("from a page");
     let key = "Idempotency-Key: \"1\"\r\n";
     post(&server, &path, key, "only once", 200, "ok");
     post(&server, &path, key, "only once", 200, "ok");
     post(&server, &path, "", "the last", 200, "ok");
-    until(&mut mia, "deploy (hook): only once");
-    assert!(until(&mut mia, "(hook)").ends_with("the last"));
+    mia.until("deploy (hook): only once");
+    assert!(mia.until("(hook)").ends_with("the last"));
     // All of it, and the hook, is there after the server was started anew.
     drop(server);
     let server = start(&directory, &[]);
     post(&server, &path, "", "again", 200, "ok");
     let mut mia = server.join();
-    ask(&mut mia, "/login mia", "Password of mia");
-    ask(&mut mia, "password of mia", "You are logged in as mia");
-    ask(&mut mia, "/join #dev", "#dev");
-    let told = ask(&mut mia, "/history 2", "(5)");
+    mia.ask("/login mia", "Password of mia");
+    mia.ask("password of mia", "You are logged in as mia");
+    mia.ask("/join #dev", "#dev");
+    let told = mia.ask("/history 2", "(5)");
     assert!(told.ends_with("(5) deploy (hook): the last"), "{told}");
-    assert!(until(&mut mia, "(6)").ends_with("deploy (hook): again"));
-    ask(&mut mia, "/hooks end deploy", "has ended");
+    assert!(mia.until("(6)").ends_with("deploy (hook): again"));
+    mia.ask("/hooks end deploy", "has ended");
     post(&server, &path, "", "too late", 403, "\r\n\r\ninvalid_token");
     let log = server.log().join("\n");
     assert!(!log.contains(&path[6..]), "a token is in the log");
@@ -190,14 +173,14 @@ fn a_request_may_come_in_any_pieces() {
         client.send(second);
         let answer = String::from_utf8(client.rest_until_end()).expect("UTF-8");
         assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\nok"), "{answer}");
-        until(&mut mia, "deploy (hook): content");
+        mia.until("deploy (hook): content");
     }
     let mut client = server.connect();
     client.send(head(&path, "Expect: 100-continue\r\n", 5).as_bytes());
     client.expect(b"HTTP/1.1 100 Continue\r\n\r\n");
     client.send(b"12345");
     assert!(client.rest_until_end().ends_with(b"ok"));
-    until(&mut mia, "deploy (hook): 12345");
+    mia.until("deploy (hook): 12345");
     // What comes behind it is not served, nor said.
     let request = head(&path, "", 5) + "12345" + &head(&path, "", 5) + "67890";
     let answer = answer(&server, &[request.as_bytes()]);
@@ -217,11 +200,11 @@ fn curl_posts_as_the_page_says() {
         String::from_utf8(output.expect("curl").stdout).expect("UTF-8")
     };
     assert_eq!(curl(&["-d", "deploy done"]), "ok");
-    until(&mut mia, "[#dev] deploy (hook): deploy done");
+    mia.until("[#dev] deploy (hook): deploy done");
     let payload = r#"payload={"text":"by form & <!here>"}"#;
     assert_eq!(curl(&["--data-urlencode", payload]), "ok");
-    until(&mut mia, "[#dev] deploy (hook): by form & @here");
+    mia.until("[#dev] deploy (hook): by form & @here");
     let long = "y".repeat(60_000);
     assert_eq!(curl(&["-H", "Expect: 100-continue", "-d", &long]), "ok");
-    until(&mut mia, "yyy");
+    mia.until("yyy");
 }

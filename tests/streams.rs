@@ -24,30 +24,13 @@ fn start_with(directory: &Directory, flags: &[&str]) -> Server {
     Server::launch(command)
 }
 
-/// Reads until a line is told that has this in it.
-#[track_caller]
-fn until(client: &mut Client, wanted: &str) -> String {
-    for _ in 0..50 {
-        let line = String::from_utf8_lossy(&client.line()).trim_end().to_owned();
-        if line.contains(wanted) {
-            return line;
-        }
-    }
-    panic!("{wanted:?} is not told");
-}
-
-fn ask(client: &mut Client, line: &str, wanted: &str) -> String {
-    client.send(format!("{line}\r\n").as_bytes());
-    until(client, wanted)
-}
-
 /// mia, in her room #dev, and the token of her bot.
 fn mia(server: &Server) -> (Client, String) {
     let mut mia = server.join();
-    ask(&mut mia, "/register mia", "A password for");
-    ask(&mut mia, "password of mia", "You are logged in as mia");
-    ask(&mut mia, "/join #dev", "You are in #dev now");
-    let told = ask(&mut mia, "/bot build", "cst_");
+    mia.ask("/register mia", "A password for");
+    mia.ask("password of mia", "You are logged in as mia");
+    mia.ask("/join #dev", "You are in #dev now");
+    let told = mia.ask("/bot build", "cst_");
     let token = told.rsplit_once(' ').expect("a token").1.to_owned();
     (mia, token)
 }
@@ -111,7 +94,7 @@ fn a_stream_tells_what_is_said_and_goes_on_where_it_was() {
     assert_eq!(stream.next("welcome")["name"], "build");
     let joined = stream.next("joined");
     assert_eq!((&joined["room"], &joined["position"]), (&"#dev".into(), &0.into()));
-    until(&mut mia, "build joined #dev");
+    mia.until("build joined #dev");
     for text in ["one", "two"] {
         mia.send(format!("{text}\r\n").as_bytes());
     }
@@ -120,7 +103,7 @@ fn a_stream_tells_what_is_said_and_goes_on_where_it_was() {
     // It only reads: what it sends is dropped, be it requests or lines.
     stream.0.send(b"{\"type\":\"say\",\"text\":\"no\"}\nGET / HTTP/1.1\r\nHost: a\r\n\r\n");
     // Another room of the same account is not heard.
-    ask(&mut mia, "/join #ops", "You are in #ops now");
+    mia.ask("/join #ops", "You are in #ops now");
     let mut all = Stream::open(&server, &token, "", "");
     all.next("welcome");
     let mut ops = Stream::open(&server, &token, "?room=%23ops", "Connection: close\r\n");
@@ -167,7 +150,7 @@ fn server_sent_events_have_ids_to_go_on_from() {
     stream.0.expect(b"\n");
     stream.0.expect(format!("id: {epoch}:dev:2\n").as_bytes());
     // Whatever its page calls the room, and what it has asked for first.
-    ask(&mut mia, "/rename news", "#news");
+    mia.ask("/rename news", "#news");
     for room in ["dev", "DEV", "news"] {
         let query = format!("?room={room}&since=0");
         let again = format!("{events}Last-Event-ID: {epoch}:dev:1\r\n");
@@ -192,9 +175,9 @@ fn who_does_not_read_its_stream_is_let_go() {
     let directory = Directory::new("streams-slow");
     let server = start_with(&directory, &["--too-slow", "1"]);
     let (mut mia, token) = mia(&server);
-    ask(&mut mia, "/room entry all", "#dev");
+    mia.ask("/room entry all", "#dev");
     let mut bob = server.join();
-    ask(&mut bob, "/join #dev", "You are in #dev now");
+    bob.ask("/join #dev", "You are in #dev now");
     let mut reading = Stream::open(&server, &token, "?room=dev", "");
     reading.next("joined");
     let mut stuck = small_window_client(&server);
@@ -219,7 +202,7 @@ fn who_does_not_read_its_stream_is_let_go() {
             }
         });
         for n in 0..MESSAGES {
-            until(&mut bob, &format!("mia: {n} "));
+            bob.until(&format!("mia: {n} "));
         }
     });
     let stuck = stuck.address();
@@ -228,7 +211,7 @@ fn who_does_not_read_its_stream_is_let_go() {
     ));
     let closed = server.log().iter().filter(|line| line.ends_with("closing")).count();
     assert_eq!(closed, 1, "only the one that does not read");
-    ask(&mut bob, "/who", "in #dev");
+    bob.ask("/who", "in #dev");
 }
 
 #[test]
@@ -256,13 +239,13 @@ fn who_may_not_follow_is_refused_and_who_may_no_more_hears_nothing() {
     }
     let mut stream = Stream::open(&server, &token, "?room=dev", "");
     stream.next("joined");
-    until(&mut mia, "build joined #dev");
-    ask(&mut mia, "/kick build", "removed build");
+    mia.until("build joined #dev");
+    mia.ask("/kick build", "removed build");
     mia.send(b"a secret\r\n/accept build\r\n");
     assert_eq!(stream.next("left")["you"], true);
     assert_eq!(stream.next("invited")["room"], "#dev");
     // Another token ends the one before, and what goes on by it.
-    ask(&mut mia, "/bot build", "cst_");
+    mia.ask("/bot build", "cst_");
     assert_eq!(stream.next("error")["code"], "session_ended");
     assert_eq!(stream.0.rest_until_end(), b"");
 }
@@ -308,7 +291,7 @@ fn the_bots_of_the_page_run_as_written() {
         ("node", &["--input-type=module", "-e"], "js"),
     ] {
         // It has a hook of its own, so that no answer of the one before is taken for its.
-        let told = ask(&mut mia, &format!("/hook {program}"), "hook/");
+        let told = mia.ask(&format!("/hook {program}"), "hook/");
         let hook = format!("{url}/hook/{}", told.split_once("hook/").expect("a token").1);
         let answer = format!("{program} (hook): hello yourself");
         // A shell has children: all of them are one group.
@@ -325,7 +308,7 @@ fn the_bots_of_the_page_run_as_written() {
         while answers == 0 {
             mia.send(b"hello\r\n/where\r\n");
             loop {
-                let line = until(&mut mia, "");
+                let line = mia.until("");
                 answers += usize::from(line.contains(&answer));
                 if line.contains("You talk in") {
                     break;
@@ -343,7 +326,7 @@ fn the_bots_of_the_page_run_as_written() {
     let output = said.output().expect("nc");
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(told.contains("You are logged in as build"), "{told}");
-    until(&mut mia, "build: it is built");
+    mia.until("build: it is built");
     let mut reader = BufReader::new(&output.stdout[..]);
     let mut line = String::new();
     reader.read_line(&mut line).expect("a line");

@@ -112,7 +112,7 @@ pub enum RoomAccess {
     Owner,
     /// The owner, or an owner of the server who may know of it: whose room it is may be banned, or
     /// never come again.
-    Remover,
+    OwnerOrServerOwner,
 }
 
 /// The table for rooms.
@@ -133,7 +133,7 @@ pub fn room_access(request: &RoomRequest<'_>) -> RoomAccess {
         | RoomRequest::Hooks { .. }
         | RoomRequest::EndHook { .. } => RoomAccess::Moderator,
         RoomRequest::Role { .. } | RoomRequest::Rename { .. } => RoomAccess::Owner,
-        RoomRequest::Delete { .. } => RoomAccess::Remover,
+        RoomRequest::Delete { .. } => RoomAccess::OwnerOrServerOwner,
     }
 }
 

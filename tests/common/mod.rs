@@ -253,6 +253,9 @@ impl Drop for Server {
     }
 }
 
+/// What is typed next is not shown: IAC WILL ECHO.
+pub const HIDES: &[u8] = &[255, 251, 1];
+
 /// A client that speaks lines. Every call blocks, and fails the test after [`DEADLINE`].
 pub struct Client {
     stream: BufReader<TcpStream>,
@@ -299,6 +302,27 @@ impl Client {
         let mut line = Vec::new();
         self.stream.read_until(b'\n', &mut line).expect("a line");
         line
+    }
+
+    /// The next line that is told, without its ending, and telnet's own bytes before it.
+    pub fn told(&mut self) -> String {
+        let line = self.line();
+        let line = line.strip_prefix(HIDES).unwrap_or(&line);
+        String::from_utf8_lossy(line).trim_end().to_owned()
+    }
+
+    /// Reads until a line is told that has this in it.
+    #[track_caller]
+    pub fn until(&mut self, wanted: &str) -> String {
+        let mut told = (0..50).map(|_| self.told());
+        told.find(|line| line.contains(wanted)).unwrap_or_else(|| panic!("{wanted:?} is not told"))
+    }
+
+    /// Types a line, and reads until that is told.
+    #[track_caller]
+    pub fn ask(&mut self, line: &str, wanted: &str) -> String {
+        self.send(format!("{line}\r\n").as_bytes());
+        self.until(wanted)
     }
 
     /// As [`Client::line`], for a client that may be cut off.

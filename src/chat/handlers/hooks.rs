@@ -14,7 +14,7 @@ use crate::chat::dialect::reply::{HookLine, NewHook, Reply};
 use crate::chat::dialect::slack::{self, Payload, PayloadError};
 use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::Name;
-use crate::chat::record::{Kept, RoomChange};
+use crate::chat::record::RoomChange;
 use crate::chat::request::RequestError;
 use crate::chat::settings::{
     HOOK_KEY_BYTES_MAX, HOOKS_MAX, MESSAGE_BYTES_PER_TOKEN, MESSAGE_LINES_MAX,
@@ -168,7 +168,7 @@ impl Chat {
         let is_repeat = |key: &str| self.state.keys().find(scope, None, key).is_some();
         if !key.as_deref().is_some_and(is_repeat) {
             let name = self.speaker(&hook, payload.username.as_deref());
-            self.say_as_hook(cx, hook.room, &name, &text, key);
+            self.say_as_hook(cx, hook.room, &name, &text, key.as_deref());
         }
         Ok(None)
     }
@@ -179,14 +179,14 @@ impl Chat {
         room: RoomId,
         name: &Name,
         text: &str,
-        key: Option<Box<str>>,
+        key: Option<&str>,
     ) {
         let Some(here) = self.state.rooms().get(room) else { return };
         let author = hooks::author(name.as_str());
         let message = Message::new(cx.unix_ms(), MessageKind::Said, &author, text);
         let message = message.expect("names are far shorter than 65,535 bytes");
         let id = here.history.next_id();
-        self.happen(cx, Kept::Said { room, id, message, key });
+        self.happen_said(cx, room, id, message, key);
         // It calls whom a member can call who is no more than that.
         let found = self.find_mentions(cx.user, room, text);
         self.note_mentions(cx, room, id, &found);

@@ -106,7 +106,7 @@ impl Chat {
                 (role >= RoomRole::Moderator, "the owner and moderators")
             }
             RoomAccess::Owner => (role == RoomRole::Owner, "the owner"),
-            RoomAccess::Remover => {
+            RoomAccess::OwnerOrServerOwner => {
                 let is_server_owner = self.state.accounts().role(user) == Role::Owner;
                 let is_hidden = settings.entry == Entry::Invited;
                 (role == RoomRole::Owner || is_server_owner && !is_hidden, "the owner")

@@ -3,12 +3,8 @@
 use super::conversations::{on, register};
 use super::kept::disk::Disk;
 use super::known_secrets::OWNER_CODE;
-use super::stage::{JSON, LINES, Stage, Visit, settings};
-use crate::chat::settings::{BOTS_MAX, ChatSettings, Registration};
-
-fn open_settings() -> ChatSettings {
-    ChatSettings { registration: Registration::Open, ..settings() }
-}
+use super::stage::{JSON, LINES, Stage, Visit, open_settings};
+use crate::chat::settings::BOTS_MAX;
 
 /// olga owns the server, mia has an account.
 fn open() -> Stage {

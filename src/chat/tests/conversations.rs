@@ -4,15 +4,11 @@ use std::sync::Arc;
 
 use super::kept::disk::Disk;
 use super::known_secrets::KnownSecrets;
-use super::stage::{JSON, LINES, Stage, Visit, settings};
-use crate::chat::settings::{ChatSettings, Registration};
+use super::stage::{JSON, LINES, Stage, Visit, open_settings, settings};
+use crate::chat::settings::ChatSettings;
 use crate::chat::state::history::HistoryLimits;
 use crate::chat::state::rooms::RoomLimits;
 use crate::service::{Kept, Outcome, Service};
-
-fn open_settings() -> ChatSettings {
-    ChatSettings { registration: Registration::Open, ..settings() }
-}
 
 /// Where anybody can have an account, and nothing is kept on a disk.
 fn in_memory() -> Stage {

@@ -3,14 +3,10 @@
 use super::conversations::{on, register};
 use super::kept::disk::Disk;
 use super::known_secrets::OWNER_CODE;
-use super::stage::{JSON, LINES, Stage, Visit, settings};
-use crate::chat::settings::{ChatSettings, HOOKS_MAX, Registration};
+use super::stage::{JSON, LINES, Stage, Visit, open_settings};
+use crate::chat::settings::{ChatSettings, HOOKS_MAX};
 use crate::ids::Peer;
 use crate::service::{Post, Posted, Refusal};
-
-fn open_settings() -> ChatSettings {
-    ChatSettings { registration: Registration::Open, ..settings() }
-}
 
 /// olga owns the server; mia has a room, in which bob is as well.
 fn open() -> Stage {

@@ -7,18 +7,14 @@ use serde_json::json;
 use super::conversations::{on, small};
 use super::kept::disk::Disk;
 use super::known_secrets::OWNER_CODE;
-use super::stage::{JSON, LINES, Showing, Stage, Visit, settings};
-use crate::chat::settings::{ChatSettings, Registration};
+use super::stage::{JSON, LINES, Showing, Stage, Visit, open_settings, settings};
+use crate::chat::settings::ChatSettings;
 use crate::delivery::Wait;
 use crate::delivery::limits::DeliveryLimits;
 use crate::ids::GroupId;
 use crate::service::{Outcome, Service};
 use crate::store::sqlite::{SqliteStore, StoreSettings};
 use crate::store::{Change, Progress, RulesChange, Store, StoredAccount, StoredMessage};
-
-fn open_settings() -> ChatSettings {
-    ChatSettings { registration: Registration::Open, ..settings() }
-}
 
 fn open() -> Stage {
     Stage::with_people(open_settings())

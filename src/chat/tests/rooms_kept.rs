@@ -5,13 +5,9 @@ use std::sync::Arc;
 use super::conversations::on;
 use super::kept::disk::Disk;
 use super::known_secrets::{KnownSecrets, OWNER_CODE};
-use super::stage::{JSON, LINES, Stage, Visit, settings};
-use crate::chat::settings::{ChatSettings, Registration};
+use super::stage::{JSON, LINES, Stage, Visit, open_settings, settings};
+use crate::chat::settings::ChatSettings;
 use crate::chat::state::rooms::RoomLimits;
-
-fn open_settings() -> ChatSettings {
-    ChatSettings { registration: Registration::Open, ..settings() }
-}
 
 /// Where anybody can have an account.
 fn open() -> Stage {

@@ -141,6 +141,11 @@ pub fn settings() -> ChatSettings {
     }
 }
 
+/// The same, and whoever wants an account may have one.
+pub fn open_settings() -> ChatSettings {
+    ChatSettings { registration: Registration::Open, ..settings() }
+}
+
 /// Plays a script on a stage of its own.
 #[track_caller]
 pub fn play(script: &str) -> Stage {

@@ -63,7 +63,7 @@ impl Http {
         if input.len() < self.awaited_bytes {
             return (Step::NeedMore, 0);
         }
-        let (is_new, is_awaited) = (self.parser == HeadParser::default(), self.awaited_bytes > 0);
+        let is_new = self.parser == HeadParser::default() && self.awaited_bytes == 0;
         let input: &'i [u8] = input;
         match self.parser.parse(input) {
             // HTTP/0.9 has no end of a head to wait for.
@@ -71,7 +71,7 @@ impl Http {
                 (Step::BadRequest(HttpError::MALFORMED, None), 0)
             }
             Ok(None) => {
-                if is_new && !is_awaited && !input.is_empty() {
+                if is_new && !input.is_empty() {
                     self.since = now;
                 }
                 (Step::NeedMore, 0)
@@ -84,7 +84,7 @@ impl Http {
                 let used = head_bytes + body_bytes;
                 let Some(body) = input.get(head_bytes..used) else {
                     self.awaited_bytes = used;
-                    if is_new && !is_awaited {
+                    if is_new {
                         self.since = now;
                     }
                     return match hook::is_awaited(&request) {

@@ -143,10 +143,10 @@ pub fn render(to: &mut Encoder, reply: &Reply) {
         Reply::Conversations { conversations, total, after, next, .. } => {
             conversations::list(to, conversations, *total, *after, *next);
         }
-        Reply::Members { .. } | Reply::Away(_) | Reply::Whois(_) => people::who(to, reply),
-        Reply::Rooms { rooms, total, after, next, .. } => {
-            render_rooms(to, rooms, *total, *after, *next);
-        }
+        Reply::Members { .. } => people::members(to, reply),
+        Reply::Away(told) => people::away(to, told),
+        Reply::Whois(person) => people::whois(to, person),
+        Reply::Rooms { .. } => render_rooms(to, reply),
         Reply::Found { hits, next, .. } => render_found(to, hits, next.is_some()),
         Reply::Room(state) => rooms::state(to, state),
         Reply::Role { room, name, role, by, .. } => rooms::role(to, room, name, role, by),
@@ -278,13 +278,8 @@ fn render_topic(to: &mut Encoder, room: &str, topic: &str, name: Option<&str>) {
     }
 }
 
-fn render_rooms(
-    to: &mut Encoder,
-    rooms: &[RoomSummary],
-    total: usize,
-    after: u64,
-    next: Option<u64>,
-) {
+fn render_rooms(to: &mut Encoder, reply: &Reply) {
+    let Reply::Rooms { ref rooms, total, after, next, .. } = *reply else { return };
     let plural = if total == 1 { "" } else { "s" };
     let (first, last) = (after + 1, after + rooms.len() as u64);
     if total == 0 {

@@ -27,22 +27,6 @@ pub fn account(to: &mut Encoder, name: &str, role: Option<&str>, rooms: &[&str])
     line(to, format_args!("* You are logged in as {name}{role}, in {rooms}."));
 }
 
-/// Who is in a room, who somebody is, and who is away.
-pub fn who(to: &mut Encoder, reply: &Reply) {
-    match reply {
-        Reply::Members {
-            room, members, bots, offline, away: aways, total, after, next, ..
-        } => {
-            let marked = members.iter().map(|name| marked(name, bots, offline, aways));
-            let members: Vec<Cow<'_, str>> = marked.collect();
-            self::members(to, room, &members, *total, *after, *next);
-        }
-        Reply::Away(told) => away(to, told),
-        Reply::Whois(person) => whois(to, person),
-        _ => {}
-    }
-}
-
 /// Members that are bots, or are not here now, are told apart. `carol (away)`.
 fn marked<'a>(name: &'a str, bots: &[&str], offline: &[&str], away: &[&str]) -> Cow<'a, str> {
     let here = match (offline.contains(&name), away.contains(&name)) {
@@ -58,14 +42,24 @@ fn marked<'a>(name: &'a str, bots: &[&str], offline: &[&str], away: &[&str]) -> 
     }
 }
 
-fn members(
-    to: &mut Encoder,
-    room: &str,
-    members: &[Cow<'_, str>],
-    total: usize,
-    after: u64,
-    next: Option<u64>,
-) {
+/// Who is in a room.
+pub fn members(to: &mut Encoder, reply: &Reply) {
+    let Reply::Members {
+        room,
+        ref members,
+        ref bots,
+        ref offline,
+        ref away,
+        total,
+        after,
+        next,
+        ..
+    } = *reply
+    else {
+        return;
+    };
+    let marked = members.iter().map(|name| marked(name, bots, offline, away));
+    let members: Vec<Cow<'_, str>> = marked.collect();
     if total == 0 {
         return line(to, format_args!("* Nobody is in {room}."));
     }
@@ -84,7 +78,7 @@ fn members(
 }
 
 /// That somebody is away, or here again. What is for a whole room people see where they look.
-fn away(to: &mut Encoder, told: &AwayLine) {
+pub fn away(to: &mut Encoder, told: &AwayLine) {
     let AwayLine { room, name, away, text, you, .. } = *told;
     let row = Row(text);
     match (room, you, away) {
@@ -103,7 +97,7 @@ fn away(to: &mut Encoder, told: &AwayLine) {
 }
 
 /// Who somebody is, in as many lines as there is something to say of them.
-fn whois(to: &mut Encoder, person: &Person) {
+pub fn whois(to: &mut Encoder, person: &Person) {
     let clock = Clock::of(to.encoding().dialect);
     let Person {
         name, account, bot, online, since, away, away_since, offset, ref rooms, time, ..

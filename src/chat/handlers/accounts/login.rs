@@ -276,7 +276,8 @@ impl Chat {
         let act = format!("{} has a new password, by a code.", self.shown_name(account));
         self.log_act(cx, &act);
         cx.notice(format_args!(
-            "* The password of {} is another one now. Browsers, programs and bots log in anew; invitations and hooks stay.",
+            "* The password of {} is another one now. Browsers, programs and bots log in anew; \
+             invitations and hooks stay.",
             self.shown_name(account)
         ));
         self.logged_in(cx)
