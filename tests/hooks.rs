@@ -97,6 +97,9 @@ fn what_cannot_be_taken_is_refused() {
     post(&server, "/hook/cst_nothing", "", "hello", 403, "\r\n\r\ninvalid_token");
     post(&server, "/hook/", "", "hello", 403, "\r\n\r\ninvalid_token");
     post(&server, &path, "", "", 400, "\r\n\r\nno_text");
+    for keys in ["Idempotency-Key: é\r\n", "Idempotency-Key: 1\r\nIdempotency-Key: 2\r\n"] {
+        post(&server, &path, keys, "hello", 400, "");
+    }
     post(&server, &path, json, "{\"text\":", 400, "\r\n\r\ninvalid_payload");
     post(&server, &path, json, &deep, 400, "\r\n\r\ninvalid_payload");
     post(&server, &path, "", &long, 413, "at most 65536 bytes.\n");
@@ -207,4 +210,16 @@ fn curl_posts_as_the_page_says() {
     let long = "y".repeat(60_000);
     assert_eq!(curl(&["-H", "Expect: 100-continue", "-d", &long]), "ok");
     mia.until("yyy");
+}
+
+#[test]
+fn an_address_is_told_under_the_path_of_the_server() {
+    let directory = Directory::new("hooks-base");
+    let server = start(&directory, &["--base-path", "/chat/"]);
+    let (mut mia, _) = mia(&server);
+    let told = mia.ask("/hook build", "hook/");
+    let path = told.rsplit_once(' ').expect("an address").1;
+    assert!(path.starts_with("/chat/hook/cst_"), "{told}");
+    post(&server, path, "", "it is built", 200, "ok");
+    mia.until("build (hook): it is built");
 }

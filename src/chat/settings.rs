@@ -140,6 +140,8 @@ pub struct ChatSettings {
     pub proxies: Vec<IpNet>,
     /// `--public-url`.
     pub public_url: Option<String>,
+    /// `--base-path`: under which the server's own pages are, with a slash at both ends.
+    pub base_path: String,
     /// `--times`: people are shown the time before what is said, if they do not say otherwise.
     pub times: bool,
     /// Tells one run of the server from another: message ids start over with it. With a store, that

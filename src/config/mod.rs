@@ -400,6 +400,7 @@ impl Config {
             registration: self.people.registration,
             proxies: self.proxy_from.iter().filter_map(|source| source.network()).collect(),
             public_url: self.public_url.as_ref().map(PublicUrl::to_string),
+            base_path: self.base_path.as_str().to_owned(),
             times: self.times,
             epoch,
         }

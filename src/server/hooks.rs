@@ -51,7 +51,8 @@ impl<S: Stream, A: Service> Server<S, A> {
     fn refuses_post(&self, request: &Request<'_>) -> Option<HttpError> {
         match request.method {
             _ if self.draining => Some(HttpError::STOPPING),
-            Method::Post => None,
+            // Whoever sends one wants to be heard once.
+            Method::Post => request.single("idempotency-key").err(),
             _ => Some(HttpError::HOOK_METHOD),
         }
     }

@@ -113,6 +113,7 @@ pub fn chat(rng: &mut Rng, limits: &ConnectionLimits) -> (ChatSettings, Written,
         registration: Registration::default(),
         proxies: Vec::new(),
         public_url: None,
+        base_path: "/".to_owned(),
         times: false,
         epoch: "now".to_owned(),
     };

@@ -275,6 +275,9 @@ pub struct NewHook<'a> {
     /// Where programs post what it says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub link: Option<&'a str>,
+    /// The same without the host, which is not known.
+    #[serde(skip)]
+    pub path: &'a str,
     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
     pub reference: Option<&'a RequestRef>,
 }

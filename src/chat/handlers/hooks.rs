@@ -73,9 +73,10 @@ impl Chat {
         let Some(here) = self.state.rooms().get(room) else { return Ok(()) };
         let url = self.settings.public_url.as_deref();
         let link = url.map(|url| format!("{url}hook/{token}"));
+        let path = format!("{}hook/{token}", self.settings.base_path);
         let (room, name, reference) = (here.name.as_str(), name.as_str(), cx.reference);
-        let link = link.as_deref();
-        cx.reply(&Reply::Hook(NewHook { room, name, token: &token, link, reference }));
+        let (token, link, path) = (&*token, link.as_deref(), &*path);
+        cx.reply(&Reply::Hook(NewHook { room, name, token, link, path, reference }));
         Ok(())
     }
 

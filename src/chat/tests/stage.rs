@@ -136,6 +136,7 @@ pub fn settings() -> ChatSettings {
         registration: Registration::default(),
         proxies: Vec::new(),
         public_url: None,
+        base_path: "/".to_owned(),
         times: false,
         epoch: "e1".to_owned(),
     }

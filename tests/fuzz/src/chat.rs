@@ -152,6 +152,7 @@ fn chat_settings(settings: &[u8; SETTINGS_BYTES], limits: &ConnectionLimits) -> 
         registration: Registration::default(),
         proxies: Vec::new(),
         public_url: None,
+        base_path: "/".to_owned(),
         times: false,
         epoch: "now".to_owned(),
     }

@@ -53,8 +53,8 @@ fn described(to: &mut Encoder, state: &RoomState<'_>) {
 
 /// A new hook. Its address is shown once.
 pub fn hook(to: &mut Encoder, hook: &NewHook<'_>) {
-    let NewHook { room, name, token, link, .. } = hook;
-    let address = link.map_or_else(|| format!("/hook/{token}"), str::to_owned);
+    let NewHook { room, name, link, path, .. } = hook;
+    let address = link.unwrap_or(path);
     line(
         to,
         format_args!(
