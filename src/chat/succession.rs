@@ -61,7 +61,7 @@ impl Succession for Chat {
         match &self.keeping {
             None => Err("with --data none everything is in memory".into()),
             Some(keeping) if keeping.is_full() => Err("the disk is full".into()),
-            Some(_) => Ok(()),
+            Some(keeping) => keeping.check_release().map_err(told),
         }
     }
 

@@ -28,6 +28,8 @@ const GATHER: Duration = Duration::from_millis(250);
 /// A tenth of a core that others want, and all of one that nobody does.
 #[cfg(target_os = "linux")]
 const NICE: i32 = 10;
+/// Steps of SQLite's machine between two looks whether it is to stop.
+const STEPS: i32 = 1_000;
 /// How often what is no longer kept is looked for, and what failed is tried again.
 const IDLE: Duration = Duration::from_secs(1);
 
@@ -180,6 +182,8 @@ impl Indexer {
                     log::info!("The search index is being written again");
                 }
                 Ok(()) => {}
+                // It was interrupted, and goes on with the same when it is opened again.
+                Err(_) if self.is_stopping() => return,
                 Err(error) => self.failed(&error),
             }
             thread::park_timeout(GATHER);
@@ -226,7 +230,11 @@ impl Indexer {
         let connection = match self.connection.take() {
             Some(connection) => connection,
             None => {
-                let connection = self.shared.files.open_or_create()?;
+                let mut connection = self.shared.files.open_or_create()?;
+                // To merge what a partition has may take seconds, and those who stop it wait.
+                let shared = Arc::clone(&self.shared);
+                let is_stopping = move || shared.is_stopping.load(Ordering::Acquire);
+                connection.progress_handler(STEPS, Some(is_stopping))?;
                 self.generations += 1;
                 self.shared.generation.store(self.generations, Ordering::Release);
                 connection

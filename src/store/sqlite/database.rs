@@ -187,17 +187,18 @@ impl Target for Database {
         Ok(emptied?)
     }
 
-    fn close(mut self) -> Result<(), Failure> {
+    fn close(mut self, leaves_journal: bool) -> Result<(), Failure> {
         let step = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         Meta::IsClean.set(&step, 1)?;
         step.commit()?;
-        // Without it, what is in the journal is as durable; there may be no room for it.
-        match checkpoint(&self.connection, &self.shared, "TRUNCATE").map_err(Failure::from) {
-            Err(Failure::Sync(why)) => Err(Failure::Sync(why)),
-            Ok(_) | Err(Failure::Disk(_) | Failure::Wrong(_)) => {
-                Ok(self.connection.close().map_err(|(_, error)| error)?)
+        if !leaves_journal {
+            // Without it, what is in the journal is as durable; there may be no room for it.
+            let emptied = checkpoint(&self.connection, &self.shared, "TRUNCATE");
+            if let Err(Failure::Sync(why)) = emptied.map_err(Failure::from) {
+                return Err(Failure::Sync(why));
             }
         }
+        Ok(self.connection.close().map_err(|(_, error)| error)?)
     }
 }
 

@@ -19,6 +19,7 @@ use super::maintenance::Maintenance;
 use super::reader::{SqliteReader, open_to_read};
 use super::schema::{self, APPLICATION_ID, MIGRATIONS, Meta};
 use super::shared::Shared;
+use super::system::FileIdentity;
 use super::writer::{Patience, Writer};
 use super::{Durability, End, SqliteStore, StoreSettings, system};
 use crate::store::Loaded;
@@ -27,6 +28,9 @@ use crate::store::search::file::SearchFiles;
 
 /// How long the check after an unclean stop may take.
 const CHECK_MAX: Duration = Duration::from_secs(5);
+/// How long a writer that was too slow to close is waited for, and how often it is looked at.
+const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+const LOCK_STEP: Duration = Duration::from_millis(10);
 /// How many steps of SQLite's machine pass between two looks at the clock.
 const CHECK_STEPS: i32 = 10_000;
 /// What every SQLite file begins with, and where in its header what stands (fileformat2.html, 1.3).
@@ -88,6 +92,40 @@ impl SqliteStore {
             true => prepare(&file)?,
             false => create(&file)?,
         }
+        SqliteStore::start(directory, settings)
+    }
+
+    /// Opens what this process has closed in an orderly way, and another one may have opened since.
+    /// The file is not looked at: that takes its time, and to close a file gives up the locks that
+    /// other connections of the same process have on it, which still read (SQLite, "How To Corrupt
+    /// An SQLite Database File", 2.2).
+    ///
+    /// # Errors
+    /// Why it cannot be used, in one line.
+    pub(super) fn open_again(
+        path: &Path,
+        settings: StoreSettings,
+    ) -> Result<SqliteStore, OpenError> {
+        let until = Instant::now() + LOCK_PATIENCE;
+        let directory = loop {
+            match Directory::lock(path) {
+                // A disk is slow, and its writer not done.
+                Err(OpenError::Locked { .. }) if Instant::now() < until => {
+                    thread::sleep(LOCK_STEP);
+                }
+                locked => break locked?,
+            }
+        };
+        SqliteStore::start(directory, settings).map(|(store, _)| store)
+    }
+
+    fn start(
+        directory: Directory,
+        settings: StoreSettings,
+    ) -> Result<(SqliteStore, Loaded), OpenError> {
+        let file = directory.database();
+        let path = file.parent().unwrap_or(&file).to_owned();
+        let failed = |error| OpenError::Directory { path: path.clone(), error };
         let (mut store, loaded, writer, mut maintenance) =
             connect(&file, settings).map_err(|error| OpenError::of(&file, error))?;
         maintenance.look_at_room();
@@ -258,6 +296,8 @@ fn connect(file: &Path, settings: StoreSettings) -> rusqlite::Result<Connected> 
     let reader = Arc::new(SqliteReader::open(file)?);
     let loaded = load(&mut connection, settings.rooms_max, &settings.preload)?;
 
+    let io_failed = |error| rusqlite::Error::ToSqlConversionFailure(Box::new(error));
+    let identity = FileIdentity::of(file).map_err(io_failed)?;
     let (commands, received) = channel();
     let commands = Arc::new(commands);
     let (nudge, nudged) = sync_channel(1);
@@ -273,6 +313,7 @@ fn connect(file: &Path, settings: StoreSettings) -> rusqlite::Result<Connected> 
     Ok((
         SqliteStore {
             path: file.parent().unwrap_or(file).to_owned(),
+            identity,
             settings,
             ends: Arc::new(Mutex::new(Some(End { commands, shared: Arc::clone(&shared) }))),
             shared,
