@@ -218,7 +218,7 @@ impl People {
                 _ => self.act(),
             }
             self.step();
-            if self.own.u32(0..40) == 0 {
+            if self.own.u32(0..self.upgrade_every()) == 0 {
                 self.upgrade();
             }
         }
@@ -429,6 +429,12 @@ impl People {
             let left = until_ms.saturating_sub(UNIX_MS + self.stage.now);
             self.stage.now += left.saturating_sub(self.rng.u64(1..LONGEST_MS));
         }
+    }
+
+    /// One step in so many is followed by an upgrade: more while there is something that only memory
+    /// has, for guests who may come back.
+    fn upgrade_every(&self) -> u32 {
+        if self.model.borrow().has_traces() { 4 } else { 40 }
     }
 
     /// The server goes on as another one: nobody notices, or nothing has come of it.
