@@ -487,6 +487,39 @@ fn a_new_process_that_does_not_take_over_changes_nothing() {
     wait_for(&mut alice, "* The last 14 messages of #lobby (UTC):\r\n");
 }
 
+/// What would be opened there is another history, and this one could not be opened again.
+#[test]
+fn a_directory_that_was_moved_is_not_handed_over() {
+    let place = Place::new("upgrade-moved", &[]);
+    let (mut alice, mut bob) = (place.named("alice"), place.named("bob"));
+    let (data, moved) = (place.directory.0.join("data"), place.directory.0.join("moved"));
+    fs::rename(&data, &moved).expect("another name");
+    place.server.signal("USR2");
+    place.server.wait_for_line("why", |line| {
+        line.contains("not upgraded: ")
+            && line.contains("is not the history that this process keeps")
+    });
+    alice.send(b"meanwhile\r\n");
+    wait_for(&mut bob, "[#lobby] alice: meanwhile\r\n");
+    assert!(!data.exists(), "nothing is made there");
+    fs::rename(&moved, &data).expect("its name again");
+    goes_on(&place, &mut alice, &mut bob, "here again");
+    place.upgrade_well();
+    alice.send(b"/history\r\n");
+    wait_for(&mut alice, "* The last 2 messages of #lobby (UTC):\r\n");
+}
+
+#[test]
+fn a_directory_in_the_place_of_the_program_is_none() {
+    let place = Place::new("upgrade-directory", &[]);
+    let (mut alice, mut bob) = (place.named("alice"), place.named("bob"));
+    fs::remove_file(place.program()).expect("a file");
+    place.upgrade_badly("No such file");
+    fs::create_dir(place.program()).expect("a directory");
+    place.upgrade_badly("Permission denied");
+    goes_on(&place, &mut alice, &mut bob, "and on");
+}
+
 #[test]
 fn a_new_process_that_hangs_is_given_up() {
     let place = Place::new("upgrade-hangs", &[]);
@@ -517,6 +550,35 @@ fn who_asks_twice_is_told_so_and_a_server_that_stops_stops() {
     goes_on(&place, &mut alice, &mut bob, "meanwhile");
     place.server.signal("TERM");
     assert!(alice.rest_until_end().ends_with(b"the server is stopping.\r\n"));
+}
+
+/// It reads what clients send, so that it is not later than their last words.
+#[test]
+fn a_server_that_stops_while_it_waits_to_be_handed_over_stops() {
+    let place = Place::new("upgrade-stops", &["--drain-seconds", "100"]);
+    let (mut alice, mut bob) = (place.named("alice"), place.named("bob"));
+    let file = place.directory.0.join("data/history.db");
+    let other = rusqlite::Connection::open(file).expect("the history");
+    other.execute_batch("BEGIN IMMEDIATE").expect("it is free");
+    // It is not durable before the other program lets go.
+    alice.send(b"held\r\n");
+    thread::sleep(Duration::from_millis(200));
+    let upgrade = thread::scope(|scope| {
+        let upgrade = scope.spawn(|| place.upgrade());
+        // By then nothing is read.
+        thread::sleep(Duration::from_millis(700));
+        place.server.signal("TERM");
+        let upgrade = upgrade.join().expect("it ends");
+        other.execute_batch("ROLLBACK").expect("it lets go");
+        upgrade
+    });
+    let said = String::from_utf8_lossy(&upgrade.stderr).into_owned();
+    assert!(said.contains("goes on as it was: the server is stopping"), "{said}");
+    wait_for(&mut bob, "[#lobby] alice: held\r\n");
+    for mut client in [alice, bob] {
+        assert!(client.rest_until_end().ends_with(b"the server is stopping.\r\n"));
+    }
+    place.server.wait_for_line("its end", |line| line.ends_with(" stopped"));
 }
 
 #[test]

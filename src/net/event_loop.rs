@@ -435,6 +435,7 @@ impl<A: Service> EventLoop<A> {
 
     /// No new connections; clients are closed as they drain.
     fn begin_drain(&mut self, now: Now) {
+        self.stop_upgrading();
         let clients = Count(self.server.len(), "client");
         info!("stopping: {clients} to drain within {} s", self.drain.as_secs());
         self.supervisor.stopping(self.server.len(), self.drain, now);

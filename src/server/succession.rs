@@ -26,6 +26,9 @@ use crate::wire::snapshot::base64_bytes;
 
 /// What cannot be handed over says so before anything else.
 const CANNOT: &str = "this service cannot be handed over";
+/// What clients have not read is copied for each of them, though all may be behind with the same,
+/// and several times on the way.
+pub(super) const UNSENT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// One connection, written down for another process.
 #[derive(Debug, Serialize, Deserialize)]
@@ -74,10 +77,16 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// # Errors
     /// Why not.
     pub fn check_succession(&mut self) -> Result<(), Refused> {
-        match self.draining {
-            true => Err("the server is stopping".into()),
-            false => self.succession()?.check(),
+        if self.draining {
+            return Err("the server is stopping".into());
         }
+        let ids = self.connections.iter().map(|(key, connection)| connection.id(key));
+        let unsent: usize = ids.map(|id| self.out.unsent_bytes(id)).sum();
+        if unsent > UNSENT_BYTES_MAX {
+            let mib = unsent >> 20;
+            return Err(format!("{mib} MiB wait for clients that read slowly: try again").into());
+        }
+        self.succession()?.check()
     }
 
     /// Stops reading, and has all done at once that waits. To be called right after a turn; the

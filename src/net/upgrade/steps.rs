@@ -161,6 +161,15 @@ impl<A: Service> EventLoop<A> {
         Ok(())
     }
 
+    /// The server stops: nobody takes over.
+    pub(in crate::net) fn stop_upgrading(&mut self) {
+        if let Upgrading::Possible(upgrade) = &self.upgrading
+            && !matches!(upgrade.stage, Stage::Idle)
+        {
+            self.go_on_here("the server is stopping");
+        }
+    }
+
     /// Somebody has asked for an upgrade.
     pub(in crate::net) fn asked_to_upgrade(&mut self) {
         let Upgrading::Possible(upgrade) = &mut self.upgrading else {
@@ -169,7 +178,8 @@ impl<A: Service> EventLoop<A> {
         if !matches!(upgrade.stage, Stage::Idle) {
             return warn!("an upgrade is under way");
         }
-        match self.server.check_succession() {
+        let may_end = self.supervisor.check_end_of_this_process().map_err(Refused::from);
+        match may_end.and_then(|()| self.server.check_succession()) {
             Ok(()) => upgrade.start(self.reading.waker()),
             Err(why) => upgrade.refuse(&why),
         }
