@@ -136,7 +136,12 @@ fn chat(
     };
     let (store, loaded) = match SqliteStore::open(&directory, config.store()) {
         Ok(opened) => opened,
-        Err(error) => return complain(EXIT_CANNOT_SERVE, error),
+        Err(error) => {
+            if let Some(estate) = estate {
+                estate.refuse(&error.to_string());
+            }
+            return complain(EXIT_CANNOT_SERVE, error);
+        }
     };
     info!("history is kept in {}", directory.display());
     let closer = store.closer();

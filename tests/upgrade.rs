@@ -11,7 +11,9 @@ use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
@@ -19,6 +21,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use flate2::{Decompress, FlushDecompress};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use common::{Client, DEADLINE, Directory, Server, eventually, program_at};
 
@@ -581,6 +585,28 @@ fn a_server_that_stops_while_it_waits_to_be_handed_over_stops() {
     place.server.wait_for_line("its end", |line| line.ends_with(" stopped"));
 }
 
+/// A service manager may ask all processes of a service again, before the new one is the server.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_new_process_does_not_end_when_it_is_asked_as_well() {
+    let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
+    let mut command = program_at(env!("CARGO_BIN_EXE_chat-server").as_ref());
+    command.env("CHAT_MODE", "chat").env("TAKE_OVER_CHAT", "1").arg("127.0.0.1:0");
+    command.stdin(Stdio::from(OwnedFd::from(theirs))).stderr(Stdio::null());
+    let mut child = command.spawn().expect("the program starts");
+    drop(command);
+    let status = format!("/proc/{}/status", child.id());
+    eventually("it has the signal caught", || {
+        let status = fs::read_to_string(&status).ok()?;
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:\t"))?;
+        let caught = u64::from_str_radix(caught, 16).expect("a mask");
+        (caught & 1 << (Signal::SIGUSR2 as u32 - 1) != 0).then_some(())
+    });
+    kill(Pid::from_raw(child.id() as i32), Signal::SIGUSR2).expect("it is there");
+    drop(ours);
+    assert_eq!(child.wait().expect("it ends").code(), Some(1), "as nobody hands it anything");
+}
+
 #[test]
 fn what_keeps_nothing_cannot_be_upgraded() {
     let directory = Directory::new("upgrade-nothing");
@@ -606,7 +632,7 @@ fn the_file_of_a_unix_socket_stays_and_goes_with_the_last_process() {
     let directory = Directory::new("upgrade-unix");
     let socket = directory.0.join("socket");
     let place = Place::new("upgrade-unix-data", &[&format!("unix:{}", socket.display())]);
-    let mut alice = std::os::unix::net::UnixStream::connect(&socket).expect("a connection");
+    let mut alice = UnixStream::connect(&socket).expect("a connection");
     alice.set_read_timeout(Some(DEADLINE)).expect("a timeout");
     alice.write_all(b"\r\n/nick al").expect("sent");
     place.upgrade_well();
@@ -618,7 +644,7 @@ fn the_file_of_a_unix_socket_stays_and_goes_with_the_last_process() {
         alice.read_exact(&mut byte).expect("more");
         told.push(byte[0]);
     }
-    std::os::unix::net::UnixStream::connect(&socket).expect("it is listened there");
+    UnixStream::connect(&socket).expect("it is listened there");
     let pid = place.pid().expect("it is noted").to_string();
     assert!(Command::new("kill").arg(pid).status().expect("kill(1)").success());
     eventually("the file goes", || (!socket.exists()).then_some(()));
