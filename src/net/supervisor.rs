@@ -114,6 +114,12 @@ impl Supervisor {
         }
     }
 
+    /// The loop does not turn for a while: the watchdog's time begins anew.
+    pub fn pausing(&mut self, clients: usize, now: Now) {
+        self.watchdog_at = now.ms;
+        self.turn(clients, now);
+    }
+
     /// When it wants its next [`Supervisor::turn`].
     pub fn next_deadline(&self) -> Option<Millis> {
         self.socket.as_ref()?;
@@ -252,8 +258,12 @@ mod tests {
         }
         assert_eq!(told(&theirs), vec!["WATCHDOG=1\nSTATUS=Serving 3 clients"; 4]);
         assert_eq!(supervisor.next_deadline(), Some(2000));
+        supervisor.turn(3, at(2000));
+        supervisor.pausing(3, at(2100));
+        assert_eq!((told(&theirs).len(), supervisor.next_deadline()), (2, Some(2600)));
         let (theirs, mut supervisor) = supervised(None);
         supervisor.turn(3, at(0));
+        supervisor.pausing(3, at(0));
         assert_eq!((told(&theirs).len(), supervisor.next_deadline()), (0, None));
     }
 

@@ -237,6 +237,7 @@ impl<A: Service> EventLoop<A> {
     }
 
     fn hand_over(&mut self, mut successor: Successor, began: Instant, now: Now) {
+        self.supervisor.pausing(self.server.len(), now);
         let handed_over = self.freeze(&mut successor, now);
         let done = handed_over.and_then(|keys| {
             // What it says from now on comes from the server.

@@ -6,6 +6,7 @@ use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 use std::{fmt, io};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 
 use super::file::{
@@ -46,6 +47,8 @@ pub(super) struct Shared {
     pub(super) generation: AtomicU64,
     is_asleep: AtomicBool,
     is_stopping: AtomicBool,
+    /// It stops, and another process goes on.
+    is_released: AtomicBool,
     thread: OnceLock<Thread>,
 }
 
@@ -115,6 +118,7 @@ impl SearchIndex {
             generation: AtomicU64::new(0),
             is_asleep: AtomicBool::new(false),
             is_stopping: AtomicBool::new(false),
+            is_released: AtomicBool::new(false),
             thread: OnceLock::new(),
         });
         let indexer = Indexer {
@@ -145,6 +149,12 @@ impl SearchIndex {
     /// Messages that are kept and cannot be found yet.
     pub fn lag(&self) -> u64 {
         self.shared.lag()
+    }
+
+    /// Ends it, for another process to go on: everybody waits for that, and to move the journal into
+    /// the file takes as long as the disk likes.
+    pub fn release(self) {
+        self.shared.is_released.store(true, Ordering::Release);
     }
 }
 
@@ -183,11 +193,17 @@ impl Indexer {
                 }
                 Ok(()) => {}
                 // It was interrupted, and goes on with the same when it is opened again.
-                Err(_) if self.is_stopping() => return,
+                Err(_) if self.is_stopping() => break,
                 Err(error) => self.failed(&error),
             }
             thread::park_timeout(GATHER);
             self.sleep();
+        }
+        if self.shared.is_released.load(Ordering::Acquire)
+            && let Some(connection) = &self.connection
+        {
+            // Without it, it takes longer.
+            let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
         }
     }
 

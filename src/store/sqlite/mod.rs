@@ -202,7 +202,9 @@ impl Store for SqliteStore {
 
     fn release(&mut self) -> Result<(), StoreError> {
         // The index has one writer at a time, as the history has.
-        self.search = None;
+        if let Some(index) = self.search.take() {
+            index.release();
+        }
         let closed = close(&self.ends, RELEASE_PATIENCE, true);
         closed.map_err(|error| StoreError::Failed(error.to_string().into()))
     }
