@@ -136,7 +136,8 @@ fn chat(
         }
         Err(error) => return complain(EXIT_USAGE, error),
     };
-    let (store, loaded) = match SqliteStore::open(&directory, config.store()) {
+    let open = if estate.is_some() { SqliteStore::take_over } else { SqliteStore::open };
+    let (store, loaded) = match open(&directory, config.store()) {
         Ok(opened) => opened,
         Err(error) => {
             if let Some(estate) = estate {

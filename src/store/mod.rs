@@ -341,7 +341,7 @@ pub trait Store: fmt::Debug {
         Ok(())
     }
 
-    /// Closes it, so that another process can open it. Nothing is asked of it then, until
+    /// Closes it, for another process to go on with it. Nothing is asked of it then, until
     /// [`Store::take_back`].
     ///
     /// # Errors

@@ -32,7 +32,7 @@ const IDLE_STEP: Duration = Duration::from_secs(1);
 const CHECKPOINT_PAGES: u32 = 1000;
 /// Between two looks for what is too old.
 const EXPIRE_STEP: Duration = Duration::from_secs(60);
-/// Before the journal is tried to be scrubbed again.
+/// Before the journal is scrubbed first, and tried to be scrubbed again.
 const SCRUB_RETRY: Duration = Duration::from_secs(60);
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// What a journal begins with, and what a page has there (fileformat2.html, 4.1).
@@ -66,6 +66,7 @@ impl Maintenance {
         commands: Weak<Sender<Command>>,
         nudged: Receiver<()>,
     ) -> Maintenance {
+        let scrub_due = Instant::now() + settings.scrub_every.min(SCRUB_RETRY);
         Maintenance {
             connection,
             file,
@@ -76,7 +77,7 @@ impl Maintenance {
             has_warned: false,
             expired_at: None,
             clock: BelievedClock::default(),
-            scrub_due: Instant::now(),
+            scrub_due,
             lag: LagWatch::default(),
         }
     }

@@ -300,11 +300,11 @@ impl Closer {
     }
 }
 
-fn close(ends: &Ends, patience: Duration, leaves_journal: bool) -> Result<(), Unclosed> {
+fn close(ends: &Ends, patience: Duration, is_released: bool) -> Result<(), Unclosed> {
     let end = ends.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some(End { commands, shared }) = end else { return Ok(()) };
     let (done, answer) = channel();
-    let is_told = commands.send(Command::Close { leaves_journal, done }).is_ok();
+    let is_told = commands.send(Command::Close { is_released, done }).is_ok();
     let is_clean = is_told && answer.recv_timeout(patience).unwrap_or_default();
     let unacknowledged = shared.unacknowledged();
     match is_clean && unacknowledged == 0 {

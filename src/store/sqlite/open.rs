@@ -92,13 +92,25 @@ impl SqliteStore {
             true => prepare(&file)?,
             false => create(&file)?,
         }
-        SqliteStore::start(directory, settings)
+        SqliteStore::start(directory, settings, Begins::Anew)
     }
 
-    /// Opens what this process has closed in an orderly way, and another one may have opened since.
-    /// The file is not looked at: that takes its time, and to close a file gives up the locks that
-    /// other connections of the same process have on it, which still read (SQLite, "How To Corrupt
-    /// An SQLite Database File", 2.2).
+    /// Opens what another process has released, to go on with it.
+    ///
+    /// # Errors
+    /// Why it cannot be used, in one line.
+    pub fn take_over(
+        path: &Path,
+        settings: StoreSettings,
+    ) -> Result<(SqliteStore, Loaded), OpenError> {
+        let directory = Directory::lock(path)?;
+        inspect(&directory.database(), Depth::Header)?;
+        SqliteStore::start(directory, settings, Begins::Further)
+    }
+
+    /// Opens what this process has released, and another one may have opened since. The file is not
+    /// looked at: to close a file gives up the locks that other connections of the same process have
+    /// on it, which still read (SQLite, "How To Corrupt An SQLite Database File", 2.2).
     ///
     /// # Errors
     /// Why it cannot be used, in one line.
@@ -116,18 +128,19 @@ impl SqliteStore {
                 locked => break locked?,
             }
         };
-        SqliteStore::start(directory, settings).map(|(store, _)| store)
+        SqliteStore::start(directory, settings, Begins::Further).map(|(store, _)| store)
     }
 
     fn start(
         directory: Directory,
         settings: StoreSettings,
+        begins: Begins,
     ) -> Result<(SqliteStore, Loaded), OpenError> {
         let file = directory.database();
         let path = file.parent().unwrap_or(&file).to_owned();
         let failed = |error| OpenError::Directory { path: path.clone(), error };
         let (mut store, loaded, writer, mut maintenance) =
-            connect(&file, settings).map_err(|error| OpenError::of(&file, error))?;
+            connect(&file, settings, begins).map_err(|error| OpenError::of(&file, error))?;
         maintenance.look_at_room();
         let files = SearchFiles::beside(&file, &loaded.epoch);
         let index = SearchIndex::start(files, store.settings.scrub_every).map_err(failed)?;
@@ -276,23 +289,29 @@ fn check_pages(connection: &Connection, file: &Path, sql: &str) -> Result<(), Op
     }
 }
 
+/// What was before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Begins {
+    /// A stop, or a crash: nobody is there.
+    Anew,
+    /// Another process, or this one, which has released it a moment ago.
+    Further,
+}
+
 type Connected = (SqliteStore, Loaded, Writer<Database>, Maintenance);
 
 /// Opens a file that is in order: all connections, and what the threads are to do.
-fn connect(file: &Path, settings: StoreSettings) -> rusqlite::Result<Connected> {
+fn connect(file: &Path, settings: StoreSettings, begins: Begins) -> rusqlite::Result<Connected> {
     let shared = Arc::new(Shared::default());
     let mut database = Database::open(file, settings.durability, Arc::clone(&shared))?;
     let mut connection = open_to_read(file)?;
     if Meta::IsClean.number(&connection)? == 0 {
         shared.note_deleted();
     }
-    let epoch = lost_by_power_cut(&connection)?.then(system::new_epoch);
-    if epoch.is_some() {
-        warn!(
-            "the machine stopped abruptly: what was said last may be lost (--durability process)"
-        );
+    match begins {
+        Begins::Anew => begin(&mut database, &connection, settings.durability)?,
+        Begins::Further => database.go_on(settings.durability)?,
     }
-    database.begin(epoch.as_deref(), settings.durability)?;
     let reader = Arc::new(SqliteReader::open(file)?);
     let loaded = load(&mut connection, settings.rooms_max, &settings.preload)?;
 
@@ -326,6 +345,20 @@ fn connect(file: &Path, settings: StoreSettings) -> rusqlite::Result<Connected> 
         writer,
         maintenance,
     ))
+}
+
+fn begin(
+    database: &mut Database,
+    connection: &Connection,
+    durability: Durability,
+) -> rusqlite::Result<()> {
+    let epoch = lost_by_power_cut(connection)?.then(system::new_epoch);
+    if epoch.is_some() {
+        warn!(
+            "the machine stopped abruptly: what was said last may be lost (--durability process)"
+        );
+    }
+    database.begin(epoch.as_deref(), durability)
 }
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {

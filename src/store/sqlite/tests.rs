@@ -15,7 +15,7 @@ use rusqlite::{Connection, ffi};
 
 use super::open::migrate;
 use super::reader::{SqliteReader, open_to_read};
-use super::schema::{self, APPLICATION_ID, Meta, copy_path};
+use super::schema::{self, APPLICATION_ID, copy_path};
 use super::shared::{Refusal, Shared};
 use super::tools::{Format, ToolError};
 use super::writer::{Command, Failure, Group, Patience, Target, Writer};
@@ -132,7 +132,7 @@ impl Stage {
     /// Ends it in an orderly way; returns whether all is on disk, and what was asked for.
     fn close(self) -> (bool, Vec<Asked>) {
         let (done, answer) = channel();
-        self.commands.send(Command::Close { leaves_journal: false, done }).expect("a writer");
+        self.commands.send(Command::Close { is_released: false, done }).expect("a writer");
         let is_clean = answer.recv().expect("an answer");
         self.thread.join().expect("no panic");
         (is_clean, self.target.asked())
@@ -475,6 +475,10 @@ fn say(store: &mut SqliteStore, group: u64, id: u64) {
     }
 }
 
+fn take_over(scratch: &Scratch, settings: StoreSettings) -> (SqliteStore, Loaded) {
+    SqliteStore::take_over(&scratch.0, settings).unwrap_or_else(|why| panic!("{why}"))
+}
+
 fn close_it(store: SqliteStore) {
     let closer = store.closer();
     drop(store);
@@ -499,19 +503,39 @@ fn a_store_is_released_without_moving_its_journal() {
     let before = of_file();
     store.release().expect("it is closed");
     assert_eq!(of_file(), before, "nothing is moved into the file");
-    // The one that is opened next is in order: nothing has to be checked.
-    let is_clean = Meta::IsClean.number(&open_to_read(&file).expect("it opens"));
-    assert_eq!(is_clean, Ok(1));
-    let (mut other, loaded) = reopen(&scratch);
+    let (mut other, loaded) = take_over(&scratch, StoreSettings::default());
     assert_eq!(loaded.rooms[0].next_id, 3);
     say(&mut other, 1, 3);
-    close_it(other);
-    drop(began);
+    other.release().expect("it is closed");
+    assert_eq!(of_file(), before, "nor by the next one");
+    drop((began, other));
     store.take_back().expect("it is opened again");
     say(&mut store, 3, 4);
     close_it(store);
     let (store, loaded) = reopen(&scratch);
     assert_eq!(loaded.rooms[0].next_id, 5);
+    close_it(store);
+}
+
+/// Guests may be there, whom no store knows of, and say something.
+#[test]
+fn a_room_of_which_all_is_forgotten_is_there_in_the_next_process() {
+    let scratch = Scratch::new("forgotten");
+    let settings = StoreSettings { keep_days: Some(1), ..StoreSettings::default() };
+    let (mut store, _) = reopen(&scratch);
+    say(&mut store, 1, 1);
+    close_it(store);
+    let opened = SqliteStore::open(&scratch.0, settings.clone());
+    let (mut store, _) = opened.unwrap_or_else(|why| panic!("{why}"));
+    let began = Instant::now();
+    while store.take_expired().is_empty() {
+        assert!(began.elapsed() < DEADLINE, "it is kept");
+        thread::sleep(Duration::from_millis(1));
+    }
+    store.release().expect("it is closed");
+    let (mut store, loaded) = take_over(&scratch, settings);
+    assert_eq!((loaded.rooms[0].first_id, loaded.rooms[0].next_id), (2, 2));
+    say(&mut store, 1, 2);
     close_it(store);
 }
 

@@ -65,10 +65,10 @@ pub enum Command {
     Scrub {
         done: Sender<bool>,
     },
-    /// Ends in an orderly way; answers whether all is on disk. `leaves_journal`: another process
-    /// opens it at once, and everybody waits for that.
+    /// Ends in an orderly way; answers whether all is on disk. `is_released`: another process goes on
+    /// with it at once, and everybody waits for that.
     Close {
-        leaves_journal: bool,
+        is_released: bool,
         done: Sender<bool>,
     },
 }
@@ -102,8 +102,8 @@ pub trait Target {
     /// The same, and overwrites the journal.
     fn scrub(&mut self) -> Result<bool, Failure>;
 
-    /// Leaves everything in order, with what is durable in the journal or in the file.
-    fn close(self, leaves_journal: bool) -> Result<(), Failure>;
+    /// Leaves everything in order, or as it is if it is released.
+    fn close(self, is_released: bool) -> Result<(), Failure>;
 }
 
 /// The answer to [`Command::Close`].
@@ -171,8 +171,8 @@ impl<T: Target> Writer<T> {
                 Command::Scrub { done } => {
                     let _ = done.send(self.scrub());
                 }
-                Command::Close { leaves_journal, done } => {
-                    return Some(Closed { is_clean: self.close(leaves_journal), done });
+                Command::Close { is_released, done } => {
+                    return Some(Closed { is_clean: self.close(is_released), done });
                 }
             }
         }
@@ -342,11 +342,11 @@ impl<T: Target> Writer<T> {
         }
     }
 
-    fn close(self, leaves_journal: bool) -> bool {
+    fn close(self, is_released: bool) -> bool {
         if self.shared.is_broken() {
             return false;
         }
-        match self.target.close(leaves_journal) {
+        match self.target.close(is_released) {
             Ok(()) => true,
             Err(Failure::Disk(why) | Failure::Sync(why) | Failure::Wrong(why)) => {
                 error!("the history could not be closed in an orderly way: {why}");
