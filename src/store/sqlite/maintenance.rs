@@ -32,7 +32,7 @@ const IDLE_STEP: Duration = Duration::from_secs(1);
 const CHECKPOINT_PAGES: u32 = 1000;
 /// Between two looks for what is too old.
 const EXPIRE_STEP: Duration = Duration::from_secs(60);
-/// Before the journal is scrubbed first, and tried to be scrubbed again.
+/// Before the journal is scrubbed after an upgrade, and tried to be scrubbed again.
 const SCRUB_RETRY: Duration = Duration::from_secs(60);
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// What a journal begins with, and what a page has there (fileformat2.html, 4.1).
@@ -66,7 +66,6 @@ impl Maintenance {
         commands: Weak<Sender<Command>>,
         nudged: Receiver<()>,
     ) -> Maintenance {
-        let scrub_due = Instant::now() + settings.scrub_every.min(SCRUB_RETRY);
         Maintenance {
             connection,
             file,
@@ -77,7 +76,7 @@ impl Maintenance {
             has_warned: false,
             expired_at: None,
             clock: BelievedClock::default(),
-            scrub_due,
+            scrub_due: Instant::now(),
             lag: LagWatch::default(),
         }
     }
@@ -95,6 +94,11 @@ impl Maintenance {
                 return;
             }
         }
+    }
+
+    /// Everybody has had to wait for an upgrade: not for this as well.
+    pub fn put_off_scrub(&mut self) {
+        self.scrub_due = Instant::now() + self.settings.scrub_every.min(SCRUB_RETRY);
     }
 
     /// How much room there is; also asked before anything can be said.
