@@ -176,8 +176,8 @@ impl Chat {
     /// Tells somebody who has no account that this takes one here.
     fn turn_away(&self, cx: &mut Context<'_>) -> Done {
         cx.notice(format_args!(
-            "* Welcome! This server is for people with an account: /login NAME, or /register CODE \
-             NAME with an invitation."
+            "* Welcome! This server is for people with an account: {}",
+            self.ways_in()
         ));
         Ok(())
     }

@@ -398,11 +398,11 @@ fn a_guest_may_do_nothing_where_there_are_none() {
     Stage::with_people(settings).play(
         "
         +a
-        a< * Welcome! This server is for people with an account: /login NAME, or /register CODE NAME with an invitation.
+        a< * Welcome! This server is for people with an account: /login NAME, or /register NAME.
         a> hello
-        a< ! Only people with an account can do that here. /login NAME, or /register CODE NAME with an invitation.
+        a< ! Only people with an account can do that here. /login NAME, or /register NAME.
         a> /join #dev
-        a< ! Only people with an account can do that here. /login NAME, or /register CODE NAME with an invitation.
+        a< ! Only people with an account can do that here. /login NAME, or /register NAME.
         a> /register alice
         a< * A password for alice, to be (it is not shown; Enter alone stops):
         a> correct horse
@@ -412,7 +412,7 @@ fn a_guest_may_do_nothing_where_there_are_none() {
         a> /logout
         a< * You are guest-2, a guest. /login NAME or /register.
         a> /who #dev
-        a< ! Only people with an account can do that here. /login NAME, or /register CODE NAME with an invitation.
+        a< ! Only people with an account can do that here. /login NAME, or /register NAME.
         ",
     );
 }

@@ -426,7 +426,7 @@ fn what_is_archived_is_read_and_what_is_deleted_is_gone() {
         g> mine
         g< * Nobody else is in #dev now. Whoever joins will see what you said.
         g> /keep
-        g< ! Only people with an account can do that here. /login NAME, or /register CODE NAME with an invitation.
+        g< ! Only people with an account can do that here. /login NAME, or /register NAME.
         b> /join #dev
         b< * You are in #dev now, with 1 other.
         b< * The last message of #dev (UTC):
@@ -630,6 +630,32 @@ fn a_private_room_is_handed_on_to_who_may_come_back() {
     assert!(told.iter().any(|told| told.ends_with(": decided")), "{told:?}");
     stage.say("carol", "/room");
     assert!(stage.hear("carol").iter().any(|told| told == "*   owner: carol; you are owner there"));
+}
+
+/// What its owner's account leaves behind is the server's owners', if they can know of it.
+#[test]
+fn where_nobody_inherits_a_room_the_servers_owners_do_unless_it_is_hidden() {
+    let mut stage = super::people::open();
+    for name in ["olga", "alice"] {
+        super::people::register(&mut stage, name, name);
+    }
+    stage.open("kay", LINES, Visit { name: Some("kay"), room: None });
+    for line in ["/join #ask", "/room entry ask", "decided", "/join #hq", "/room entry invited"] {
+        stage.say("alice", line);
+    }
+    stage.say("alice", "/invite kay");
+    stage.say("kay", "/join #hq");
+    stage.say("alice", "our plans");
+    stage.forget();
+    for line in ["/delete-account", "password of alice"] {
+        stage.say("alice", line);
+    }
+    let told = stage.hear("kay");
+    assert!(told.contains(&"* alice removed you from #hq: it is deleted".to_owned()), "{told:?}");
+    let rooms = stage.chat.state().rooms();
+    assert!(rooms.find("#hq").is_none(), "nobody could come into it");
+    let ask = rooms.find("#ask").expect("owners of the server can have it");
+    assert_eq!(ask.history.next_id(), 2, "with what was said there");
 }
 
 /// Rooms that accounts make stay; but nobody misses one in which nothing was ever said.

@@ -20,6 +20,7 @@ use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::Name;
 use crate::chat::record::{Kept, Presence, RoomChange};
 use crate::chat::request::{AccountRequest, Request, RequestError};
+use crate::chat::settings::Registration;
 use crate::chat::state::accounts::Role;
 use crate::chat::state::rooms::Room;
 use crate::chat::state::rooms::rules::{MemberRecord, RoomRole};
@@ -32,6 +33,20 @@ use crate::wire::close::CloseReason;
 const RESERVED_MAX: usize = 3;
 
 impl Chat {
+    pub(super) fn login_required(&self) -> RequestError {
+        let ways = self.ways_in();
+        let message = format!("Only people with an account can do that here. {ways}");
+        RequestError::new("login_required", message)
+    }
+
+    /// How one comes in as somebody.
+    pub(super) fn ways_in(&self) -> &'static str {
+        match self.settings.registration {
+            Registration::Invited => "/login NAME, or /register CODE NAME with an invitation.",
+            Registration::Open => "/login NAME, or /register NAME.",
+        }
+    }
+
     /// Whether this client may ask for that.
     ///
     /// # Errors
@@ -43,7 +58,7 @@ impl Chat {
         }
         let accounts = self.state.accounts();
         if !accounts.contains(cx.user) {
-            return Err(login_required());
+            return Err(self.login_required());
         }
         let (role, who) = match needed {
             Access::Anybody | Access::Guest | Access::Account => return Ok(()),
@@ -452,12 +467,6 @@ impl Chat {
         let peer = cx.peer;
         act(self, &mut Context { client, peer, user, reference: None, out: cx.out });
     }
-}
-
-pub(super) fn login_required() -> RequestError {
-    let message = "Only people with an account can do that here. /login NAME, or /register CODE \
-                   NAME with an invitation.";
-    RequestError::new("login_required", message.to_owned())
 }
 
 fn is_stream(cx: &Context<'_>, client: ClientId) -> bool {
