@@ -32,6 +32,7 @@ mod rooms;
 mod rooms_kept;
 mod rooms_private;
 mod search;
+mod sent_again;
 mod stage;
 mod talking;
 mod unsaid;
