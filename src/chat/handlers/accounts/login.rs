@@ -92,7 +92,7 @@ impl Chat {
     }
 
     /// Only guests become somebody.
-    fn check_guest(&self, cx: &Context<'_>) -> Done {
+    pub(super) fn check_guest(&self, cx: &Context<'_>) -> Done {
         let Some(name) = self.name_of(cx.user).filter(|_| self.state.accounts().contains(cx.user))
         else {
             return Ok(());

@@ -8,6 +8,7 @@ mod prove;
 
 pub(in crate::chat) use keys::{TOKEN_PREFIX, has_secret_form};
 pub(in crate::chat::handlers) use login::wrong_code;
+pub(in crate::chat::handlers) use prove::too_many_attempts;
 
 use super::lists::entry_of;
 pub(super) use keys::token_of;
