@@ -5,6 +5,7 @@ mod keys;
 mod listing;
 mod login;
 mod prove;
+mod sessions;
 
 pub(in crate::chat) use keys::{TOKEN_PREFIX, has_secret_form};
 pub(in crate::chat::handlers) use login::wrong_code;
@@ -85,7 +86,7 @@ impl Chat {
                 self.set_password(cx, old.as_deref(), new.as_deref())
             }
             AccountRequest::Sessions => self.sessions(cx),
-            AccountRequest::EndSession { id } => self.end_session(cx, id),
+            AccountRequest::EndSession { which } => self.end_session(cx, which),
             AccountRequest::Token { label } => self.make_token(cx, &label),
             AccountRequest::Cookie { label } => self.make_cookie(cx, label.as_deref()),
             AccountRequest::Invite { uses, hours, rooms, accounts } => {
