@@ -5,6 +5,7 @@ mod away;
 mod bots;
 mod conversations;
 mod conversations_naive;
+mod coming;
 mod crowds;
 mod deletions;
 mod determinism;
