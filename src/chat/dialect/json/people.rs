@@ -153,6 +153,6 @@ fn of_bots<'a>(
 fn role_of<'a>(name: Cow<'a, str>, role: Cow<'a, str>, room: Option<Cow<'a, str>>) -> Request<'a> {
     match room {
         None => AccountRequest::Role { name, role }.into(),
-        Some(room) => RoomRequest::Role { room, name, role }.into(),
+        Some(room) => RoomRequest::Role { room: Some(room), name, role }.into(),
     }
 }

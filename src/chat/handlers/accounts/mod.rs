@@ -58,7 +58,13 @@ impl Chat {
             Access::Owner => (Role::Owner, "owners"),
         };
         if accounts.role(cx.user) < role {
-            let message = format!("Only {who} of this server can do that.");
+            let in_room = match request {
+                Request::Account(AccountRequest::Role { .. }) => {
+                    " In a room: /role NAME ROLE #ROOM."
+                }
+                _ => "",
+            };
+            let message = format!("Only {who} of this server can do that.{in_room}");
             return Err(RequestError::new("not_allowed", message));
         }
         Ok(())

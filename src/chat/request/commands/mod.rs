@@ -365,7 +365,8 @@ pub const COMMANDS: [CommandSpec; 61] = [
         arguments: "NAME ROLE [#ROOM]",
         help: "say what an account may do on this server, or in a room",
         details: "Roles on the server are owner, admin and member; only owners can. Roles in a room \
-                  are owner, moderator and member; its owner can, and hands it over with owner.",
+                  are owner, moderator and member; its owner can, and hands it over with owner. \
+                  Without a #ROOM, moderator is of the one that you talk in.",
         parse: rooms::named_role,
     },
     account::BOT,
