@@ -3,9 +3,9 @@
 
 mod away;
 mod bots;
+mod coming;
 mod conversations;
 mod conversations_naive;
-mod coming;
 mod crowds;
 mod deletions;
 mod determinism;
@@ -29,6 +29,7 @@ mod replays;
 mod resuming;
 mod returning;
 mod rights;
+mod rights_in_rooms;
 mod rooms;
 mod rooms_kept;
 mod rooms_private;
