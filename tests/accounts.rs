@@ -189,7 +189,7 @@ fn who_logs_in_with_the_first_line_is_no_guest_before() {
     }
     again.until("Password of alice");
     let told = again.ask("correct horse", "You are logged in as alice");
-    assert!(told.ends_with("in #staff-log, #dev."), "{told}");
+    assert!(told.ends_with(" in #dev, #staff-log."), "{told}");
     let listed = again.ask("/sessions", "this one");
     assert!(listed.starts_with("*   c"), "{listed}");
     // Nobody was told of anybody.
