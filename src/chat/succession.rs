@@ -52,6 +52,8 @@ struct ClientSnapshot {
     next_page: Option<NextPage>,
     missed: Vec<(RoomId, u64)>,
     is_unproven: bool,
+    #[serde(default)]
+    is_outside: bool,
     /// Whom it has been told of that they are away.
     told: Vec<UserId>,
 }
@@ -109,6 +111,7 @@ impl Succession for Chat {
             next_page: self.questions.next(client).cloned(),
             missed: self.written.missed_of(client).collect(),
             is_unproven: self.unproven.contains(&client),
+            is_outside: self.outside.contains_key(&client),
             told: self.sessions.aways.told(client).collect(),
         }))
     }
@@ -169,6 +172,7 @@ impl Succession for Chat {
             next_page,
             missed,
             is_unproven,
+            is_outside,
             told,
         } = read(snapshot)?;
         let user = session.user;
@@ -195,6 +199,9 @@ impl Succession for Chat {
         }
         if is_unproven {
             self.unproven.insert(client);
+        }
+        if is_outside {
+            self.outside.insert(client, false);
         }
         Ok(())
     }

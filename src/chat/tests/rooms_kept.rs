@@ -414,7 +414,7 @@ fn what_is_archived_is_read_and_what_is_deleted_is_gone() {
         b< * The last message of #dev (UTC):
         b< *   2026-11-22 13:05:09 (1) alice: hello
         a> /delete-room #Dev
-        a< * alice removed you from #dev: it is deleted
+        a< * You left #dev: it is deleted
         a< * You are in no room now. Enter one with /join #ROOM.
         a< * #dev is deleted.
         b< * alice removed you from #dev: it is deleted
@@ -765,6 +765,30 @@ fn an_owner_of_the_server_deletes_a_room_of_somebody_who_is_banned() {
         o> /delete-room #spam
         o< [#staff-log] server: olga deleted #spam.
         o< * #spam is deleted.
+        ",
+    );
+}
+
+#[test]
+fn a_moderator_is_one_of_the_room_where_one_talks() {
+    let mut stage = open();
+    register(&mut stage, "a", "alice");
+    register(&mut stage, "b", "bob");
+    stage.play(
+        "
+        a> /join #dev
+        a< * You are in #dev now, with nobody else.
+        b> /join #dev
+        b< * You are in #dev now, with 1 other.
+        a< * bob joined #dev.
+        b> /role alice moderator
+        b< ! Only the owner of #dev can do that.
+        a> /role bob moderator
+        a< * alice made bob a moderator of #dev.
+        a< * bob is moderator of that room now.
+        b< * alice made bob a moderator of #dev.
+        a> /role bob owner
+        a< ! Only owners of this server can do that. In a room: /role NAME ROLE #ROOM.
         ",
     );
 }

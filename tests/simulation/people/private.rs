@@ -313,7 +313,11 @@ impl Model {
                 "type": "left", "room": room.name, "name": self.user(member).name, "by": by,
                 "reason": "it is deleted", "you": true
             });
-            let line = format!("* {by} removed you from {}: it is deleted", room.name);
+            let name = &room.name;
+            let line = match self.user(member).name == by {
+                true => format!("* You left {name}: it is deleted"),
+                false => format!("* {by} removed you from {name}: it is deleted"),
+            };
             self.tell_user(member, &object, &line);
             self.take_out(member, id);
         }

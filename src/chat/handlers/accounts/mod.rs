@@ -5,9 +5,11 @@ mod keys;
 mod listing;
 mod login;
 mod prove;
+mod sessions;
 
 pub(in crate::chat) use keys::{TOKEN_PREFIX, has_secret_form};
 pub(in crate::chat::handlers) use login::wrong_code;
+pub(in crate::chat::handlers) use prove::too_many_attempts;
 
 use super::lists::entry_of;
 pub(super) use keys::token_of;
@@ -71,7 +73,13 @@ impl Chat {
             Access::Owner => (Role::Owner, "owners"),
         };
         if accounts.role(cx.user) < role {
-            let message = format!("Only {who} of this server can do that.");
+            let in_room = match request {
+                Request::Account(AccountRequest::Role { .. }) => {
+                    " In a room: /role NAME ROLE #ROOM."
+                }
+                _ => "",
+            };
+            let message = format!("Only {who} of this server can do that.{in_room}");
             return Err(RequestError::new("not_allowed", message));
         }
         Ok(())
@@ -99,7 +107,7 @@ impl Chat {
                 self.set_password(cx, old.as_deref(), new.as_deref())
             }
             AccountRequest::Sessions => self.sessions(cx),
-            AccountRequest::EndSession { id } => self.end_session(cx, id),
+            AccountRequest::EndSession { which } => self.end_session(cx, which),
             AccountRequest::Token { label } => self.make_token(cx, &label),
             AccountRequest::Cookie { label } => self.make_cookie(cx, label.as_deref()),
             AccountRequest::Invite { uses, hours, rooms, accounts } => {
