@@ -15,8 +15,7 @@ pub use super::rows::{
 };
 use crate::chat::ids::UserId;
 use crate::chat::state::history::{Message, MessageKind};
-use crate::chat::state::hooks;
-use crate::store::StoredMessage;
+use crate::store::{StoredMessage, is_hook_author};
 
 /// One thing that a client is told.
 #[derive(Debug, Serialize)]
@@ -467,7 +466,7 @@ impl<'a> Line<'a> {
             name: message.author(),
             text: message.text(),
             me: message.kind() == MessageKind::Action,
-            hook: hooks::is_author(message.author()),
+            hook: is_hook_author(message.author()),
             account: message.account(),
             ignored: false,
             deleted: message.is_deleted(),
@@ -479,7 +478,7 @@ impl<'a> Line<'a> {
         let StoredMessage { id, unix_ms: time, is_action: me, author: name, text, account } =
             message;
         let account = account.and_then(UserId::new);
-        let (hook, deleted) = (hooks::is_author(name), text.is_empty());
+        let (hook, deleted) = (is_hook_author(name), text.is_empty());
         Line { id: *id, time: *time, name, text, me: *me, hook, account, ignored: false, deleted }
     }
 }

@@ -21,13 +21,14 @@ use crate::chat::settings::{
 };
 use crate::chat::state::accounts::SecretHash;
 use crate::chat::state::history::{Message, MessageKind};
-use crate::chat::state::hooks::{self, Hook};
+use crate::chat::state::hooks::Hook;
 use crate::chat::state::keys::Scope;
 use crate::chat::state::rooms::rules::OPEN;
 use crate::chat::text;
 use crate::delivery::{Delivery, Wait};
 use crate::ids::ClientId;
 use crate::service::{Post, Posted, Refusal};
+use crate::store::hook_author;
 
 /// Nothing can be kept at the moment.
 const NOT_STORED: Refusal =
@@ -183,7 +184,7 @@ impl Chat {
         key: Option<&str>,
     ) {
         let Some(here) = self.state.rooms().get(room) else { return };
-        let author = hooks::author(name.as_str());
+        let author = hook_author(name.as_str());
         let message = Message::new(cx.unix_ms(), MessageKind::Said, &author, text);
         let message = message.expect("names are far shorter than 65,535 bytes");
         let id = here.history.next_id();
