@@ -43,9 +43,6 @@ pub enum Reply<'a> {
     },
     Said {
         room: &'a str,
-        /// Under which its id was given; for what goes on from there.
-        #[serde(skip)]
-        epoch: &'a str,
         #[serde(flatten)]
         line: Line<'a>,
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
@@ -157,8 +154,6 @@ pub enum Reply<'a> {
     History {
         #[serde(flatten)]
         place: Where<'a>,
-        #[serde(skip)]
-        epoch: &'a str,
         messages: Vec<Line<'a>>,
         more: bool,
         #[serde(skip_serializing_if = "is_false")]

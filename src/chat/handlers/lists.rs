@@ -96,8 +96,9 @@ impl Chat {
         };
         let Some(extent) = asked.within(&room.history) else { return AnswerSize::default() };
         let encoding = cx.out.encoding(cx.client);
-        // What others share may have somebody in it whom this one ignores.
-        let is_shared = self.state.order().ignored_by(cx.user).next().is_none();
+        // What others share may have somebody in it whom this one ignores, and ids of its own.
+        let is_shared = self.state.order().ignored_by(cx.user).next().is_none()
+            && !self.sessions.followers.has_ids(cx.client);
         let known = self.replays.get(id, encoding, extent).filter(|_| is_shared);
         let replay = match known {
             Some(replay) => replay.clone(),
@@ -185,11 +186,15 @@ impl Chat {
     ) -> Bytes {
         let first_id = self.first_read(cx, room);
         let messages = self.without_ignored(cx, messages.to_vec());
-        cx.out.encode_shared(cx.client, |to| {
+        let client = cx.client;
+        cx.out.encode_shared(client, |to| {
             let mut rest = &messages[..];
             while !rest.is_empty() {
                 let (frame, others) = rest.split_at(page.first_frame(rest));
                 let more = frame.first().is_some_and(|line| line.id > first_id);
+                if let Some(last) = frame.last() {
+                    to.identify(|| self.event_id(client, room, last.id));
+                }
                 render(to, &page.reply(frame.to_vec(), more, true));
                 rest = others;
             }
@@ -201,7 +206,6 @@ impl Chat {
         HistoryPage {
             dialect: cx.dialect(),
             place: self.place(cx.user, room),
-            epoch: &self.settings.epoch,
             reference: cx.reference,
             bytes_max: self.settings.answer_bytes_max,
         }

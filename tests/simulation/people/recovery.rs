@@ -174,6 +174,7 @@ impl Model {
             self.answers.clear();
             self.tried.clear();
             self.unknown.clear();
+            self.unknown_programs.clear();
             self.asked.clear();
             self.asked_names.clear();
         }
