@@ -227,7 +227,11 @@ impl Service for Keeper {
                 let wire = link.wire.borrow();
                 wire.spied.windows(line.len()).any(|part| part == line.as_bytes())
             };
-            let typed = match (skips, has_all) {
+            // Another process does not know of it before it has written something.
+            if skips {
+                model.broken.insert(number(client));
+            }
+            let typed = match (model.broken.contains(&number(client)), has_all) {
                 (true, _) => Typed::Last,
                 (false, true) => Typed::InOrder,
                 (false, false) => Typed::Ahead,

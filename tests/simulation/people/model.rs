@@ -300,6 +300,8 @@ pub struct Model {
     /// The tokens of all hooks that there ever were, and of those whose makers have ended.
     pub hook_tokens: Vec<String>,
     pub orphaned_hooks: Vec<String>,
+    /// Those whose connections the server has found broken.
+    pub broken: BTreeSet<usize>,
     /// What programs are answered that have posted something, and the number of the state that
     /// followed from it.
     pub answers: BTreeMap<usize, (usize, u16)>,
@@ -356,6 +358,7 @@ impl Model {
             codes: Vec::new(),
             hook_tokens: Vec::new(),
             orphaned_hooks: Vec::new(),
+            broken: BTreeSet::new(),
             answers: BTreeMap::new(),
             resets: Vec::new(),
             passwords: Vec::new(),

@@ -172,6 +172,7 @@ impl Model {
         if is_new {
             self.past.clear();
             self.answers.clear();
+            self.broken.clear();
             self.tried.clear();
             self.unknown.clear();
             self.unknown_programs.clear();
