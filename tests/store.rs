@@ -957,8 +957,13 @@ fn a_room_is_exported_as_text_json_and_html() {
     ));
     let error = tools::export(&scratch.0, ("#b", "#b"), Format::Text, &mut Vec::new());
     assert!(matches!(error, Err(ToolError::NoRoom { .. })));
-    let said = (4..=2600).map(|id| said(1, id, "more than a page")).collect();
-    append(&mut store, 2, said);
+    let message = StoredMessage { author: "ci (hook)".into(), ..message(4, "done") };
+    append(&mut store, 2, vec![Change::Said { room: 1, message, key: None }]);
+    let line = "{\"id\":4,\"time\":1795352709004,\"name\":\"ci (hook)\",\"text\":\"done\",\"hook\":true}\n";
+    assert!(export(Format::Json).ends_with(line), "{}", export(Format::Json));
+    assert!(export(Format::Text).ends_with(" <ci (hook)> done\n"));
+    let said = (5..=2600).map(|id| said(1, id, "more than a page")).collect();
+    append(&mut store, 3, said);
     assert_eq!(export(Format::Text).lines().count(), 2600);
     close(store);
 }

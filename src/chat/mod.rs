@@ -11,6 +11,7 @@
 //! - [`state::accounts`]: users who are kept; `logins` and `proofs`: how they are known; `access`:
 //!   who may ask for what.
 //! - `absences`: guests whose connections broke, and who may come back; `away`: who says so.
+//! - `followers`: programs that hear some rooms alone, and how far they have come there.
 //! - `mentions`: who a message is for; `written`: what terminals have been shown of it.
 //! - `terminal`: what the line editor of a terminal asks.
 //! - `preferences`: how people at terminals are shown things.
@@ -27,6 +28,7 @@ mod backlog;
 pub mod dialect;
 mod emoji;
 mod fanout;
+mod followers;
 mod handlers;
 mod hearing;
 pub mod ids;
@@ -310,12 +312,13 @@ impl Service for Chat {
     }
 
     fn follow(
-        &self,
+        &mut self,
+        peer: Peer,
         wanted: &Wanted,
         credential: Option<&str>,
-        unix_ms: u64,
+        now: Now,
     ) -> Result<Following, HttpError> {
-        self.may_follow(wanted, credential, unix_ms)
+        self.may_follow(peer, wanted, credential, now)
     }
 
     fn waits(&self, client: ClientId, _: &Delivery) -> Option<Wait> {

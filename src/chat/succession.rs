@@ -6,6 +6,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::absences::Absence;
 use super::away::Away;
 use super::dialect::clock::Clock;
+use super::handlers::shows_ids;
 use super::ids::{RoomId, UserId};
 use super::logins::LoginSnapshot;
 use super::preferences::PreferencesSnapshot;
@@ -100,7 +101,7 @@ impl Succession for Chat {
 
     fn snapshot_of(&self, client: ClientId, out: &Delivery) -> Option<Snapshot> {
         let channel = self.sessions.get(client)?.current;
-        let follows = self.sessions.follows_some(client);
+        let follows = self.sessions.followers.has(client);
         let heard = || out.channels_of(client).filter_map(|channel| self.channels.room(channel));
         Some(written(&ClientSnapshot {
             session: self.sessions.snapshot(client)?,
@@ -178,10 +179,13 @@ impl Succession for Chat {
         let user = session.user;
         let slot = self.state.users().slot(user).ok_or("somebody is nobody")?;
         let is_account = self.state.accounts().contains(user);
-        self.sessions.restore(client, peer, session, (!is_account).then_some(slot));
+        let slot = (!is_account).then_some(slot);
+        self.sessions.restore(client, peer, session, slot, shows_ids(client, out));
         for room in hears.unwrap_or_else(|| self.state.rooms_of(user).collect()) {
             let channel = self.channel_for(room, out);
             out.join(channel, client);
+            // It was told everything before its place was handed over.
+            self.note_told(client, room);
         }
         let channel = current.and_then(|room| self.channels.of(room));
         self.sessions.restore_current(client, channel);

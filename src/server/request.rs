@@ -62,7 +62,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         let date = self.out.now().http_date();
         let Some(place) = self.admit_sender(id, request, &sender, &date) else { return true };
         if !handshake::is_upgrade(request)
-            && let Some(is_served) = self.answer_hook(id, request, &date)
+            && let Some(is_served) = self.answer_hook(id, request, &sender, &date)
         {
             return is_served;
         }

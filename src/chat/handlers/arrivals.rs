@@ -67,7 +67,7 @@ impl Chat {
         };
         if cx.dialect() == Dialect::Json {
             self.welcome(cx, None, false);
-            let follows = self.sessions.follows_some(cx.client);
+            let follows = self.sessions.followers.has(cx.client);
             if self.state.accounts().contains(cx.user) && !follows {
                 self.tell_rooms(cx, cx.client);
                 self.tell_who_asks(cx);

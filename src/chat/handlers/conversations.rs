@@ -48,7 +48,6 @@ impl Chat {
                         let (unread, reference) = (None, cx.reference);
                         cx.reply(&Reply::History {
                             place,
-                            epoch: &self.settings.epoch,
                             messages,
                             more,
                             replay,

@@ -91,8 +91,7 @@ impl Chat {
                 }
             };
             let (room, reference) = (here.name.as_str(), cx.reference);
-            let epoch = &self.settings.epoch;
-            cx.reply(&Reply::Said { room, epoch, line, reference });
+            cx.reply(&Reply::Said { room, line, reference });
             return Ok(());
         }
         self.check_may_say(cx, here)?;

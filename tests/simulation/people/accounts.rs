@@ -330,6 +330,8 @@ impl Model {
         self.kept.ended.insert(user);
         self.end_away(user);
         self.kept.invitations.retain(|_, one| one.by != user && one.resets != Some(user));
+        let own = self.kept.hooks.iter().filter(|hook| hook.by == user);
+        self.orphaned_hooks.extend(own.map(|hook| hook.token.clone()));
         self.kept.hooks.retain(|hook| hook.by != user);
         let until_ms = self.unix_ms + RESERVED_MS;
         self.kept.reserved.retain(|one| look(&one.name) != look(&gone.name));

@@ -10,7 +10,7 @@ use super::order::STAFF_LOG;
 use super::request::order::{OrderRequest, Which};
 use super::request::room::{RoomRequest, SETTINGS};
 use super::request::{LEVELS, Request};
-use super::rights::ENTRY;
+use super::rights::{ENTRY, MODERATOR, ROOM_OWNER};
 use crate::known_secrets::OWNER_CODE;
 
 pub const ROOMS: [&str; 4] = ["#lobby", "#tea", "#dev", "#ops"];
@@ -318,6 +318,10 @@ impl Draw<'_> {
             }
             _ => {}
         }
+        let user = self.model.clients[&number].user;
+        if self.model.kept.hooks.iter().any(|hook| hook.by == user) && self.rng.u32(0..25) == 0 {
+            return Request::Delete { password: Some(password) };
+        }
         match self.rng.u32(0..46) {
             0..10 => self.talk(number),
             44 | 45 => {
@@ -402,6 +406,9 @@ impl Draw<'_> {
             _ => self.room(),
         };
         let named = self.rng.bool().then(|| room.clone());
+        if let Some(request) = self.about_programs(number, &room) {
+            return Request::Room(request);
+        }
         Request::Room(match self.rng.u32(0..30) {
             0 => RoomRequest::Show { room: named },
             1..8 => {
@@ -431,6 +438,49 @@ impl Draw<'_> {
             }
             _ => return self.join_by_code(number),
         })
+    }
+
+    /// At times, somebody who has made a hook, and where.
+    fn hook_maker(&mut self) -> Option<(String, String)> {
+        let makers = self.model.hook_makers();
+        let may = !makers.is_empty() && self.rng.u32(0..3) == 0;
+        may.then(|| makers[self.rng.usize(..makers.len())].clone())
+    }
+
+    /// At times, what makes a hook that others made fall silent, or a stream; or what leads to that.
+    fn about_programs(&mut self, number: usize, room: &str) -> Option<RoomRequest> {
+        let here = self.model.room_called(room).filter(|_| self.rng.u32(0..3) == 0)?;
+        let (user, room) = (self.model.clients[&number].user, room.to_owned());
+        let role = self.model.role_in(user, here);
+        let own = self.model.user(user).name.clone();
+        let mut makers = self.model.hook_makers();
+        makers.retain(|(of, name)| *of == room && *name != own);
+        let kick = |name, minutes| RoomRequest::Kick {
+            room: Some(room.clone()),
+            name,
+            minutes,
+            reason: None,
+        };
+        let followers = self.model.followers_in(here);
+        match self.rng.u32(0..3) {
+            0 if role >= MODERATOR => {
+                let minutes = self.rng.bool().then_some(1);
+                Some(kick(self.one_of(&followers)?, minutes))
+            }
+            _ if role == MODERATOR && makers.is_empty() => {
+                Some(RoomRequest::Hook { room: Some(room.clone()), name: "deploy".to_owned() })
+            }
+            _ if role == ROOM_OWNER => Some(match makers.pop() {
+                Some((room, name)) if self.rng.bool() => RoomRequest::Role { room, name, role: 0 },
+                Some((_, name)) => kick(name, None),
+                None => {
+                    let names = self.model.account_names();
+                    let name = self.one_of(&names)?;
+                    RoomRequest::Role { room, name, role: MODERATOR }
+                }
+            }),
+            _ => None,
+        }
     }
 
     /// One of the last messages of a room that it is in, mostly.
@@ -496,6 +546,10 @@ impl Draw<'_> {
             _ => None,
         };
         let reason = self.rng.bool().then(|| "spam".to_owned());
+        let (room, name) = match self.hook_maker() {
+            Some((of_hook, maker)) => (Some(of_hook), maker),
+            None => (room, name),
+        };
         Request::Order(match self.rng.u32(0..16) {
             0..3 => OrderRequest::Mute { room, name, minutes, reason },
             3 => OrderRequest::Unmute { room, name },

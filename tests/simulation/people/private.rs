@@ -273,6 +273,7 @@ impl Model {
         let until_ms = self.unix_ms + RESERVED_MS;
         let room_mut = self.kept.rooms.get_mut(&room).expect("it is there");
         let from = mem::replace(&mut room_mut.name, name.to_owned());
+        self.follow_renamed(&from, name);
         self.kept.former.insert(from, (room, until_ms));
         let own = self.kept.former.iter().filter(|(_, (of, _))| *of == room);
         let mut own: Vec<(u64, String)> =

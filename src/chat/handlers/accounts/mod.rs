@@ -254,7 +254,7 @@ impl Chat {
     pub(super) fn tell_others_joined(&self, cx: &mut Context<'_>, room: RoomId) {
         let name = self.state.rooms().get(room).map_or("", |room| room.name.key());
         let mut others = self.other_devices(cx);
-        others.retain(|other| self.sessions.hears(*other, name));
+        others.retain(|other| self.sessions.followers.hears(*other, name));
         if !others.is_empty() {
             self.tell_joined(cx, room, &others);
         }

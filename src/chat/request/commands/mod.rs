@@ -3,8 +3,10 @@
 mod aliases;
 mod rooms;
 mod terminal;
+mod topics;
 
 pub use aliases::ALIASES;
+pub use topics::{FIRST, TOPICS};
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -51,7 +53,7 @@ pub const COMMANDS: [CommandSpec; 61] = [
         name: "help",
         arguments: "[COMMAND]",
         help: "list the commands, or explain one",
-        details: "",
+        details: "/help all explains each of them.",
         parse: |arguments| Some(Request::Help { about: optional(arguments) }),
     },
     CommandSpec {
@@ -431,10 +433,11 @@ pub fn find(name: &str) -> Option<&'static CommandSpec> {
     COMMANDS.iter().find(|spec| spec.name.eq_ignore_ascii_case(name))
 }
 
-/// The command that somebody meant who typed one that there is not.
+/// The name of a command, its own or another one, that somebody meant who typed one that there is
+/// not. One letter is nearest to any other.
 pub fn nearest(name: &str) -> Option<&'static str> {
-    let words = COMMANDS.iter().map(|spec| spec.name).filter(|name| *name != "/");
-    text::nearest(&name.to_ascii_lowercase(), words)
+    let words = COMMANDS.iter().map(|spec| spec.name).chain(ALIASES.map(|(alias, _)| alias));
+    text::nearest(&name.to_ascii_lowercase(), words.filter(|name| name.len() > 1))
 }
 
 /// The first word, and the rest.
