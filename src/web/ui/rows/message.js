@@ -4,7 +4,7 @@ import { LANGUAGE } from '../../words/language.js';
 import { blocksOf } from '../../core/blocks.js';
 import { countCharacters, shownOf } from '../../core/text.js';
 import { clockWords, fullWords } from '../../core/time.js';
-import { peopleWords, t } from '../../words/index.js';
+import { errorWords, peopleWords, t } from '../../words/index.js';
 import { drawAvatar, drawHue, el } from '../dom.js';
 import { nodesOf } from './text.js';
 
@@ -72,7 +72,7 @@ function addMore(node, row, hasMenu) {
 
 /** Below a message that has not arrived: what has become of it, and what can be done. */
 function drawFate(node, row, state) {
-  const fate = { failed: t.failed(row.error), unsure: t.unsure, offline: t.queued, queued: t.waiting, sent: t.sending }[state];
+  const fate = { failed: row.error && t.failed(errorWords(row.error)), unsure: t.unsure, offline: t.queued, queued: t.waiting, sent: t.sending }[state];
   const actions = row.pending === 'queued' ? ['cancel'] : state === 'failed' || state === 'unsure' ? ['again', 'discard'] : [];
   let line = node.querySelector('.fate');
   if (!fate) return line?.remove();

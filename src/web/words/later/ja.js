@@ -29,6 +29,7 @@ export const page = {
     no_room: 'ルームに参加していません。', too_many_rooms: '参加できるルームの数を超えました。', text_empty: 'メッセージが空です。',
     text_refused: 'そのメッセージは送れません。', server_full: 'サーバーが満員です。',
     search_refused: '検索する言葉が正しくありません。', search_slow: '時間がかかりすぎました。言葉を増やしてください。', search_unavailable: '今は検索できません。',
+    not_stored: 'サーバーが保存できなかったため送られませんでした。あとでもう一度お試しください。', not_connected: 'その人は今つながっていません。',
     not_said: 'ルームを出たため送られませんでした。', busy: '相手がまだ前のメッセージを受け取っていません。あとでもう一度お試しください。',
   },
   welcome: 'ようこそ！お名前は？', welcomeNote: (n) => `発言の横に表示されます。${n} 文字まで。あとで変えられます。`,
