@@ -32,7 +32,7 @@ const refOf = (number) => `${TAB}${String(number).padStart(7, '0')}`;
  * @property {() => void} welcomed there is a connection
  * @property {() => void} identified this page is an account's now
  * @property {() => void} ended it was, until now
- * @property {() => void} loginRequired what was asked for takes an account
+ * @property {(conv: any) => void} loginRequired this room takes an account
  * @property {(frame: any) => void} asked somebody asks to be let in
  * @property {(frame: any) => void} invited somebody has let this person into a room
  * @property {(frame: any) => void} refused nobody has
@@ -65,6 +65,7 @@ export class Session {
       present: (welcome) => this.#present(JSON.parse(welcome)),
       nudge: () => this.nudge(),
       onRead: (what) => this.reading.readElsewhere(what),
+      onAfresh: () => this.account.startAfresh(),
       isLookedAt: () => this.page.isLookedAt(),
     });
     this.#connection = new Connection({
