@@ -142,7 +142,7 @@ export class Views {
     if (!this.#node.open) this.#node.showModal();
     const find = (selector) => /** @type {HTMLElement | null} */ (this.#node.querySelector(selector));
     const fields = /** @type {HTMLInputElement[]} */ ([...this.#node.querySelectorAll('input:not([hidden]), select')]);
-    const first = fields.find((field) => !field.value) ?? fields[0] ?? find('.menu button, .solid') ?? find('.icon');
+    const first = fields.find((field) => !field.value && field.type !== 'checkbox') ?? fields[0] ?? find('.menu button, .solid') ?? find('.icon');
     first?.focus();
   }
 
