@@ -95,6 +95,7 @@ export class Session {
 
   nudge() { this.#connection.nudge(); }
   pause(isKept) {
+    this.reading.tell();
     this.tabs.leave();
     this.#connection.pause(isKept);
   }

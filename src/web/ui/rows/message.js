@@ -14,7 +14,7 @@ export const folded = new WeakMap();
 const contents = new WeakMap();
 
 export function makeMessage() {
-  return el('li', { className: 'message' },
+  return el('li', {},
     el('span', { className: 'avatar', ariaHidden: 'true' }),
     el('div', { className: 'head' }, el('bdi', { className: 'author' }), ' ', el('time', {})),
     el('div', { className: 'text', dir: 'auto' }));
@@ -54,7 +54,8 @@ export function updateMessage(node, row, { isMarked, hasMenu, isOnline }) {
   drawContent(node, row.isDeleted ? { ...row, text: peopleWords.messageDeleted } : row);
   const marks = [row.isDeleted && 'deleted', row.first && 'first', row.own && 'own', row.me && 'action', row.mention && 'mention', isMarked && 'found', pending && 'pending', pending];
   const className = ['message', ...marks].filter(Boolean).join(' ');
-  if (node.className !== className) node.className = className;
+  if (node.className === className && !pending) return; // nothing of the rest can be other than it was
+  node.className = className;
   if (row.id !== undefined) node.dataset.id = row.id;
   if (hasMenu !== Boolean(node.querySelector('.more'))) addMore(node, row, hasMenu);
   if (pending) node.dataset.pending = row.key;
