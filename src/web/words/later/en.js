@@ -3,7 +3,7 @@
 export const page = {
   commands: {},
   copied: 'Copied',
-  save: 'Save', searchHint: 'Words to look for', searchAbout: 'In all that you may read, newest first.\nin:#room, from:name or before:2026-11-01 finds less.', foundGone: 'That message is no longer kept.', tellYes: 'Yes, show them',
+  save: 'Save', searchHint: 'Words to look for', searchAbout: 'In all that you may read, newest first.\nbefore:2026-11-01, in:#room or from:name finds less.', foundGone: 'That message is no longer kept.', tellYes: 'Yes, show them',
   tellOffer: 'Something was said to you while you were elsewhere. Shall notifications tell you of it?',
   tellDenied: 'Your browser forbids this page to show notifications. Its settings can change that.',
   tellCannot: 'This browser shows notifications only of pages that come by https.', topicIs: (room, topic) => `Topic of ${room}: ${topic}`,
