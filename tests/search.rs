@@ -390,6 +390,22 @@ fn a_store_searches_what_it_keeps() {
     found(&store, &["新しい端末", "端末のリスト"]);
 }
 
+#[test]
+fn an_index_that_is_released_leaves_its_journal_to_the_next() {
+    let stage = Stage::new();
+    let index = stage.start();
+    stage.say(1, 0, "alice", "word");
+    eventually_found(&index.searcher(), &request("word"), &["word"]);
+    index.release();
+    let journal = format!("{}-wal", stage.files("e1").index.display());
+    assert!(fs::metadata(&journal).is_ok_and(|it| it.len() > 0), "it was moved into the file");
+    let index = stage.start();
+    stage.say(1, 0, "alice", "another word");
+    eventually_found(&index.searcher(), &request("word"), &["another word", "word"]);
+    drop(index);
+    assert!(fs::metadata(&journal).is_err(), "the last one does that");
+}
+
 // ---- The index is lost ----
 
 #[test]

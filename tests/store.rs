@@ -382,6 +382,11 @@ fn a_store_that_is_full_says_so_until_there_is_room() {
     let (store, _) = open_with(&scratch, full);
     assert_eq!(store.space(), Space::Short, "order is kept all the same");
     close(store);
+    let over =
+        StoreSettings { bytes_max: Some(4096), free_bytes_min: 0, ..StoreSettings::default() };
+    let (store, _) = open_with(&scratch, over);
+    assert_eq!(store.space(), Space::Full, "order has a bound as well");
+    close(store);
     let no_room = StoreSettings { free_bytes_min: u64::MAX, ..StoreSettings::default() };
     let (store, _) = open_with(&scratch, no_room);
     assert_eq!(store.space(), Space::Full);

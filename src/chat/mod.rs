@@ -144,6 +144,9 @@ pub struct Chat {
     /// Who waits for a ticket to arrive, the first one first; some may have gone.
     arriving: BTreeMap<Ticket, Vec<ClientId>>,
     absences: Absences,
+    /// Those at terminals that are in no room yet, as they are to be logged in first, and whether they
+    /// are on their way in as guests: few at any time.
+    outside: BTreeMap<ClientId, bool>,
     /// Those that were given another token and may not have got it: few at any time.
     unproven: BTreeSet<ClientId>,
     /// Those that are to be closed.
@@ -172,6 +175,7 @@ impl Chat {
             arrivals: BTreeMap::new(),
             arriving: BTreeMap::new(),
             absences: Absences::default(),
+            outside: BTreeMap::new(),
             unproven: BTreeSet::new(),
             ended: Ended::default(),
             keeping: None,
@@ -296,7 +300,7 @@ impl Service for Chat {
             out.set_dialect(client, Clock::showing_times().dialect());
         }
         let cx = &mut Context { client, peer: hello.peer, user, reference: None, out };
-        self.arrive(cx, hello.query, hello.credential.map(SecretHash::of));
+        self.arrive(cx, hello);
     }
 
     fn take_cookie(&mut self, code: &str, unix_ms: u64) -> Option<Box<str>> {

@@ -232,6 +232,13 @@ impl Attempts {
         self.addresses.entry(network(peer.ip())).or_default().try_take(now, &rate).is_ok()
     }
 
+    /// Whether one more could come from an address.
+    pub fn has_try(&self, peer: Peer, now_ms: u64) -> bool {
+        let bucket = self.addresses.get(&network(peer.ip()));
+        let (now, rate) = (slow(now_ms, ADDRESS_RATE), rate(ADDRESS_RATE));
+        peer.is_unix() || bucket.is_none_or(|bucket| bucket.has_token(now, &rate))
+    }
+
     /// Whether a token that comes from this address is looked up.
     pub fn may_show(&self, shown: Shown, peer: Peer, now_ms: u64) -> bool {
         let bucket = self.unknown.get(&(shown, network(peer.ip())));

@@ -53,6 +53,8 @@ struct ClientSnapshot {
     next_page: Option<NextPage>,
     missed: Vec<(RoomId, u64)>,
     is_unproven: bool,
+    #[serde(default)]
+    is_outside: bool,
     /// Whom it has been told of that they are away.
     told: Vec<UserId>,
 }
@@ -62,7 +64,7 @@ impl Succession for Chat {
         match &self.keeping {
             None => Err("with --data none everything is in memory".into()),
             Some(keeping) if keeping.is_full() => Err("the disk is full".into()),
-            Some(_) => Ok(()),
+            Some(keeping) => keeping.check_release().map_err(told),
         }
     }
 
@@ -110,6 +112,7 @@ impl Succession for Chat {
             next_page: self.questions.next(client).cloned(),
             missed: self.written.missed_of(client).collect(),
             is_unproven: self.unproven.contains(&client),
+            is_outside: self.outside.contains_key(&client),
             told: self.sessions.aways.told(client).collect(),
         }))
     }
@@ -170,6 +173,7 @@ impl Succession for Chat {
             next_page,
             missed,
             is_unproven,
+            is_outside,
             told,
         } = read(snapshot)?;
         let user = session.user;
@@ -199,6 +203,9 @@ impl Succession for Chat {
         }
         if is_unproven {
             self.unproven.insert(client);
+        }
+        if is_outside {
+            self.outside.insert(client, false);
         }
         Ok(())
     }

@@ -45,6 +45,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             query: &following.query,
             credential: shown,
             is_private,
+            first_line: None,
         };
         let was = connection.wire.kind();
         let events = Events::new(wanted.format, following.requests, self.out.now().ms);

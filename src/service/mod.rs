@@ -48,6 +48,8 @@ pub struct Hello<'a> {
     pub credential: Option<&'a str>,
     /// Whether a password can be read by nobody on its way to us.
     pub is_private: bool,
+    /// What was typed first at a terminal. It is offered next.
+    pub first_line: Option<&'a [u8]>,
 }
 
 /// The query of a client that has no URL.

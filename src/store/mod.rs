@@ -334,7 +334,15 @@ pub trait Store: fmt::Debug {
     /// What reads it; to be called on another thread.
     fn reader(&self) -> Arc<dyn Reader>;
 
-    /// Closes it, so that another process can open it. Nothing is asked of it then, until
+    /// Whether another process would open what this has open, as far as that can be told.
+    ///
+    /// # Errors
+    /// Why not.
+    fn check_release(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Closes it, for another process to go on with it. Nothing is asked of it then, until
     /// [`Store::take_back`].
     ///
     /// # Errors

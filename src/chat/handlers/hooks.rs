@@ -181,7 +181,7 @@ impl Chat {
         let scope = Scope::Room(hook.room);
         let is_repeat = |key: &str| self.state.keys().find(scope, None, key).is_some();
         if !key.as_deref().is_some_and(is_repeat) {
-            let name = self.speaker(&hook, payload.username.as_deref());
+            let name = self.speaker(&hook, payload.username.as_deref(), unix_ms);
             self.say_as_hook(cx, hook.room, &name, &text, key.as_deref());
         }
         Ok(None)
@@ -237,11 +237,10 @@ impl Chat {
 
     /// The name that a hook speaks under: its own, or the one that comes with what was posted, if that
     /// is a name and nobody's.
-    fn speaker(&self, hook: &Hook, username: Option<&str>) -> Name {
+    fn speaker(&self, hook: &Hook, username: Option<&str>, unix_ms: u64) -> Name {
         let words = username.map(|name| name.split_whitespace().collect::<Vec<_>>().join("-"));
-        let name = words.and_then(|words| Name::parse(&words).ok());
-        let is_nobody = |name: &Name| self.state.users().find_alike(name, None).is_none();
-        name.filter(is_nobody).unwrap_or_else(|| hook.name.clone())
+        let name = words.and_then(|words| self.free_hook_name(&words, unix_ms).ok());
+        name.unwrap_or_else(|| hook.name.clone())
     }
 
     /// Flood control: of each hook, as of each client.

@@ -159,7 +159,8 @@ impl Chat {
         }
     }
 
-    /// Refuses a new room that could be taken for one that is there, in memory or not. The lobby's
+    /// Refuses a new room that could be taken for one that is there, in memory or not, or whose name
+    /// has what would let others in. The lobby's
     /// look is always its own, as newcomers have to be put there.
     /// `except`: the room that is to have this name.
     pub(super) fn check_look(
@@ -168,6 +169,7 @@ impl Chat {
         name: &RoomName,
         except: Option<RoomId>,
     ) -> Result<(), RequestError> {
+        self.check_hidden(name.as_str(), cx.unix_ms())?;
         let staff_log = staff_log();
         if *name == staff_log || name.is_confusable_with(&staff_log) {
             return Err(reserved(name));

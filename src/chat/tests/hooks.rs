@@ -95,6 +95,23 @@ fn a_hook_says_what_is_posted_to_it_and_is_nobody() {
 }
 
 #[test]
+fn a_hook_takes_no_name_that_is_reserved_and_none_that_lets_others_in() {
+    let mut stage = open();
+    let hook = token(&mut stage, "mia", "/hook deploy");
+    stage.say("olga", "/invite");
+    let code = stage.hear("olga")[0].rsplit(' ').next().expect("a code").to_owned();
+    stage.say("bob", "/nick robert");
+    stage.forget();
+    let told = ["bob", "b0b", &code, &hook].map(|name| {
+        let payload = format!(r#"{{"text":"hi","username":"{name}"}}"#);
+        assert_eq!(stage.post(&hook, json(&payload)), Posted::Done);
+        stage.turn();
+        stage.hear("mia").concat()
+    });
+    assert_eq!(told, ["[#dev] deploy (hook): hi"; 4]);
+}
+
+#[test]
 fn who_moderates_a_room_makes_and_ends_its_hooks() {
     let mut stage = open();
     stage.play(

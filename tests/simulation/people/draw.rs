@@ -1,5 +1,7 @@
 //! What a device asks for, drawn of all that there is to ask for.
 
+use std::net::IpAddr;
+
 use fastrand::Rng;
 
 use super::device::ADDRESSES;
@@ -64,12 +66,27 @@ impl Draw<'_> {
         match self.rng.u32(0..12) {
             0..4 => self.login(),
             4 | 5 => self.by_token(number),
-            6..9 => self.register(),
+            6..9 => self.register(self.may_guess(number)),
             9 if self.rng.bool() => self.in_rooms(number),
             9 => self.in_order(number),
             10 => self.delete(number),
             _ => self.talk(number),
         }
+    }
+
+    /// Of somebody who is nobody yet.
+    pub fn as_newcomer(&mut self, from: IpAddr) -> Request {
+        let may_guess = self.model.may_try_from(from);
+        match self.rng.u32(0..3) {
+            0 => self.register(may_guess),
+            _ => self.login(),
+        }
+    }
+
+    /// Whether codes that may be good for nothing are shown: at a terminal, what follows where too many
+    /// were is no password any more.
+    fn may_guess(&self, number: usize) -> bool {
+        self.model.clients[&number].is_json || self.model.may_try(number)
     }
 
     fn login(&mut self) -> Request {
@@ -104,8 +121,8 @@ impl Draw<'_> {
         }
     }
 
-    fn register(&mut self) -> Request {
-        if self.rng.u32(0..3) == 0 {
+    fn register(&mut self, may_guess: bool) -> Request {
+        if may_guess && self.rng.u32(0..3) == 0 {
             let back = self.rng.usize(0..4).saturating_sub(2);
             if let Some((code, name)) = self.model.code_for_password(back) {
                 let is_guess = self.rng.u32(0..10) == 0;
@@ -114,6 +131,9 @@ impl Draw<'_> {
                 let password = Some(format!("password {}", self.count));
                 return Request::Register { name, password, code: Some(code) };
             }
+        }
+        if !may_guess && !self.rules.is_open {
+            return self.login();
         }
         let codes = &self.model.codes;
         let of_banned = self.model.code_of_banned().filter(|_| self.rng.bool());
@@ -124,6 +144,7 @@ impl Draw<'_> {
             // Two at once may want to use it up.
             _ => codes.last().cloned().or_else(|| Some("2222-2222-2222".to_owned())),
         };
+        let code = code.filter(|_| may_guess);
         let password = match self.rng.u32(0..10) {
             0 => "short".to_owned(),
             _ => format!("password {}", self.count),
@@ -280,6 +301,17 @@ impl Draw<'_> {
             (OWNER, Some(name)) if self.rng.u32(0..6) == 0 => {
                 return Request::Role { name, role: self.rng.u8(1..3) };
             }
+            // Without admins there is nobody who may do some things and not others.
+            (OWNER, None) if self.rng.u32(0..6) == 0 => {
+                let names = self.model.account_names();
+                let name = self.one_of(&names).expect("it is one itself");
+                return Request::Role { name, role: 1 };
+            }
+            (1, _) if self.rng.u32(0..8) == 0 => {
+                let names = self.model.owner_names();
+                let name = self.one_of(&names).unwrap_or_else(|| self.name());
+                return Request::Reset { name };
+            }
             (1, None) if self.rng.u32(0..6) == 0 => {
                 let names = self.model.names();
                 return Request::Reset { name: self.one_of(&names).expect("it is there itself") };
@@ -302,9 +334,17 @@ impl Draw<'_> {
             19 => self.in_order(number),
             20..23 => Request::MakeToken,
             23..25 => Request::MakeCookie,
-            25..27 => {
+            25 => {
                 let id = if ids.is_empty() { 9 } else { ids[self.rng.usize(..ids.len())] };
-                Request::EndSession { id }
+                Request::EndSession { id, is_connection: false }
+            }
+            26 => {
+                // Somebody else's, at times.
+                let own = self.model.clients_of(self.model.clients[&number].user);
+                let all: Vec<usize> = self.model.clients.keys().copied().collect();
+                let from = if self.rng.u32(0..4) == 0 { all } else { own };
+                let id = from[self.rng.usize(..from.len())] as u32;
+                Request::EndSession { id, is_connection: true }
             }
             27 => Request::Sessions,
             28..31 => {
@@ -328,7 +368,7 @@ impl Draw<'_> {
             43 => self.unread(number),
             41 if self.rng.bool() => Request::EndBot { name: self.bot_name(number) },
             38 if self.rng.bool() => self.login(),
-            39 if self.rng.bool() => self.register(),
+            39 if self.rng.bool() => self.register(self.may_guess(number)),
             _ => self.read(number),
         }
     }

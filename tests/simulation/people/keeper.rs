@@ -142,7 +142,12 @@ impl Service for Keeper {
             hello.credential.and_then(|shown| model.refused_secret(shown))
         };
         self.chat.opened(client, hello, out);
-        self.arriving.push((client, refused));
+        let is_login =
+            |line: &[u8]| line.starts_with(b"/login ") || line.starts_with(b"/register ");
+        match hello.first_line.is_some_and(is_login) {
+            true => self.model.borrow_mut().stays_outside(number(client)),
+            false => self.arriving.push((client, refused)),
+        }
         self.settle(out);
         self.check();
     }
@@ -208,8 +213,12 @@ impl Service for Keeper {
         if self.trace {
             println!("{:>7} {client} {outcome:?} {text}", out.now().ms);
         }
+        self.model.borrow_mut().at(out.now().unix_ms);
+        if is_heard && self.model.borrow_mut().comes_in(number(client), &text, skips) {
+            self.arriving.push((client, None));
+            self.settle(out);
+        }
         let mut model = self.model.borrow_mut();
-        model.at(out.now().unix_ms);
         if !skips || model.concerns_others(number(client), &text) {
             model.proved(number(client));
         }

@@ -212,6 +212,10 @@ pub struct Client {
     pub follows: bool,
     /// One that hears some rooms alone.
     pub followed: Option<Followed>,
+    /// It is at a terminal and in no room, as its first line was to log it in.
+    pub is_outside: bool,
+    /// It has come in from there, by the request that is served.
+    pub has_come: bool,
     /// It shows what its user types, and is not sent that.
     pub is_terminal: bool,
     /// It has not shown yet that its new token has reached it.
@@ -402,6 +406,11 @@ impl Model {
 
     pub fn account_names(&self) -> Vec<String> {
         self.kept.users.values().map(|user| user.name.clone()).collect()
+    }
+
+    pub fn owner_names(&self) -> Vec<String> {
+        let owners = self.kept.accounts.iter().filter(|(_, account)| account.role == OWNER);
+        owners.map(|(user, _)| self.user(*user).name.clone()).collect()
     }
 
     pub fn has_owner(&self) -> bool {

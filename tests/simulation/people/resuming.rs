@@ -133,6 +133,13 @@ impl Model {
         }
     }
 
+    /// Whether something was done about a guest who has left.
+    pub fn has_traces(&self) -> bool {
+        let is_empty =
+            |it: &Trace| it.removed.is_empty() && it.mutes.is_empty() && it.ignores.is_empty();
+        !self.traces.values().all(is_empty)
+    }
+
     fn trace_of(&self, guest: u64) -> Trace {
         let rules =
             self.kept.rooms.iter().filter_map(|(id, room)| Some((*id, room.rules.as_ref()?)));
