@@ -209,6 +209,8 @@ pub struct Follower {
     next_id: Option<String>,
     /// The last message of each room that is behind that.
     places: BTreeMap<String, u64>,
+    /// The rooms that it has come to on this connection.
+    here: BTreeSet<String>,
     event: String,
 }
 
@@ -255,6 +257,7 @@ impl Follower {
              {accept}{last}\r\n"
         );
         (self.id, self.next_id) = (None, None);
+        self.here.clear();
         self.event.clear();
         wire.borrow_mut().uplink.extend(request.as_bytes());
         self.heard.clear();
@@ -278,6 +281,11 @@ impl Follower {
     /// An event is whole: by its id the server is told where to go on.
     fn dispatch(&mut self, object: &Value) {
         let room = object["room"].as_str().unwrap_or_default().to_owned();
+        match (object["type"].as_str(), object["you"] == true) {
+            (Some("joined"), true) => drop(self.here.insert(room.clone())),
+            (Some("left"), true) => drop(self.here.remove(&room)),
+            _ => {}
+        }
         match object["type"].as_str().unwrap_or_default() {
             "said" => drop(self.places.insert(room, object["id"].as_u64().expect("an id"))),
             "history" if object["replay"] == true => {
@@ -287,7 +295,10 @@ impl Follower {
             }
             "room" => {
                 let place = object["from"].as_str().and_then(|from| self.places.remove(from));
-                self.places.extend(place.map(|place| (room, place)));
+                self.places.extend(place.map(|place| (room.clone(), place)));
+                if object["from"].as_str().is_some_and(|from| self.here.remove(from)) {
+                    self.here.insert(room);
+                }
             }
             // Whether it is told more of that room is another matter, and so is where a room begins
             // that it has come to.
@@ -322,6 +333,11 @@ impl Follower {
             }
             _ => {}
         }
+    }
+
+    /// Another process knows how far it has come in the rooms that it is in.
+    pub fn handed_over(&mut self) {
+        self.places.retain(|room, _| self.here.contains(room));
     }
 
     pub fn break_off(&mut self) {

@@ -466,6 +466,7 @@ impl People {
         // Those that it does not go on with are cut off, with what is on its way.
         self.devices.iter_mut().for_each(Device::break_off_if_dropped);
         self.terminals.iter_mut().for_each(Terminal::break_off_if_dropped);
+        self.followers.iter_mut().for_each(Follower::handed_over);
     }
 
     /// Nothing fails any more: all who are there hear what they were to hear.
