@@ -4,11 +4,11 @@ use std::fmt::Display;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use chat_server::chat::Chat;
 use chat_server::chat::name::{Name, NameError, RoomName};
+use chat_server::chat::{Chat, PAGE};
 use chat_server::config::{Config, Connect, Exit, Health, HistoryTool, Mode, PageTool, Tool};
 use chat_server::delivery::Delivery;
 use chat_server::net::client::health::Pages;
@@ -82,6 +82,8 @@ fn take_over(config: &Config, predecessor: Predecessor) -> ExitCode {
         predecessor.refuse("it is no chat");
         return complain(EXIT_USAGE, "only a chat takes over");
     }
+    // While the other one serves: it takes its time, and needs nothing of what is handed over.
+    LazyLock::force(&PAGE);
     match predecessor.agree(&Terms::new(history_version())) {
         Ok((listeners, estate)) => chat(config, net, listeners, Some(estate)),
         Err(error) => complain(EXIT_CANNOT_SERVE, format_args!("does not take over: {error}")),
@@ -134,9 +136,15 @@ fn chat(
         }
         Err(error) => return complain(EXIT_USAGE, error),
     };
-    let (store, loaded) = match SqliteStore::open(&directory, config.store()) {
+    let open = if estate.is_some() { SqliteStore::take_over } else { SqliteStore::open };
+    let (store, loaded) = match open(&directory, config.store()) {
         Ok(opened) => opened,
-        Err(error) => return complain(EXIT_CANNOT_SERVE, error),
+        Err(error) => {
+            if let Some(estate) = estate {
+                estate.refuse(&error.to_string());
+            }
+            return complain(EXIT_CANNOT_SERVE, error);
+        }
     };
     info!("history is kept in {}", directory.display());
     let closer = store.closer();

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 
-use common::{DEADLINE, Server, ignore_no_signals, program};
+use common::{DEADLINE, Server, ignore_no_signals, program, program_after};
 
 /// Takes what systemd would be told.
 struct Systemd {
@@ -70,6 +70,20 @@ fn another_process_that_goes_on_is_the_main_one() {
     assert!(Command::new("kill").arg(pid).status().expect("kill(1)").success());
     assert_eq!(systemd.told()[0], "STOPPING=1");
     assert!(client.rest_until_end().ends_with(b"the server is stopping.\r\n"));
+}
+
+/// It would take the end of the old process for that of the service, and end the new one.
+#[test]
+fn what_systemd_would_end_is_not_upgraded() {
+    let systemd = Systemd::new("simple");
+    let mut command = program_after("export SYSTEMD_EXEC_PID=$$");
+    command.args(["127.0.0.1:0", "--mode", "chat"]);
+    command.env("CHAT_DATA", systemd.directory.join("data")).env_remove("NOTIFY_SOCKET");
+    let server = Server::launch(command);
+    server.signal("USR2");
+    server
+        .wait_for_line("why", |line| line.contains("not upgraded: systemd would end the service"));
+    server.join();
 }
 
 #[test]

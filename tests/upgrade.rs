@@ -11,7 +11,9 @@ use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
@@ -19,6 +21,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use flate2::{Decompress, FlushDecompress};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use common::{Client, DEADLINE, Directory, Server, eventually, program_at};
 
@@ -487,6 +491,39 @@ fn a_new_process_that_does_not_take_over_changes_nothing() {
     wait_for(&mut alice, "* The last 14 messages of #lobby (UTC):\r\n");
 }
 
+/// What would be opened there is another history, and this one could not be opened again.
+#[test]
+fn a_directory_that_was_moved_is_not_handed_over() {
+    let place = Place::new("upgrade-moved", &[]);
+    let (mut alice, mut bob) = (place.named("alice"), place.named("bob"));
+    let (data, moved) = (place.directory.0.join("data"), place.directory.0.join("moved"));
+    fs::rename(&data, &moved).expect("another name");
+    place.server.signal("USR2");
+    place.server.wait_for_line("why", |line| {
+        line.contains("not upgraded: ")
+            && line.contains("is not the history that this process keeps")
+    });
+    alice.send(b"meanwhile\r\n");
+    wait_for(&mut bob, "[#lobby] alice: meanwhile\r\n");
+    assert!(!data.exists(), "nothing is made there");
+    fs::rename(&moved, &data).expect("its name again");
+    goes_on(&place, &mut alice, &mut bob, "here again");
+    place.upgrade_well();
+    alice.send(b"/history\r\n");
+    wait_for(&mut alice, "* The last 2 messages of #lobby (UTC):\r\n");
+}
+
+#[test]
+fn a_directory_in_the_place_of_the_program_is_none() {
+    let place = Place::new("upgrade-directory", &[]);
+    let (mut alice, mut bob) = (place.named("alice"), place.named("bob"));
+    fs::remove_file(place.program()).expect("a file");
+    place.upgrade_badly("No such file");
+    fs::create_dir(place.program()).expect("a directory");
+    place.upgrade_badly("Permission denied");
+    goes_on(&place, &mut alice, &mut bob, "and on");
+}
+
 #[test]
 fn a_new_process_that_hangs_is_given_up() {
     let place = Place::new("upgrade-hangs", &[]);
@@ -519,6 +556,57 @@ fn who_asks_twice_is_told_so_and_a_server_that_stops_stops() {
     assert!(alice.rest_until_end().ends_with(b"the server is stopping.\r\n"));
 }
 
+/// It reads what clients send, so that it is not later than their last words.
+#[test]
+fn a_server_that_stops_while_it_waits_to_be_handed_over_stops() {
+    let place = Place::new("upgrade-stops", &["--drain-seconds", "100"]);
+    let (mut alice, mut bob) = (place.named("alice"), place.named("bob"));
+    let file = place.directory.0.join("data/history.db");
+    let other = rusqlite::Connection::open(file).expect("the history");
+    other.execute_batch("BEGIN IMMEDIATE").expect("it is free");
+    // It is not durable before the other program lets go.
+    alice.send(b"held\r\n");
+    thread::sleep(Duration::from_millis(200));
+    let upgrade = thread::scope(|scope| {
+        let upgrade = scope.spawn(|| place.upgrade());
+        // By then nothing is read.
+        thread::sleep(Duration::from_millis(700));
+        place.server.signal("TERM");
+        let upgrade = upgrade.join().expect("it ends");
+        other.execute_batch("ROLLBACK").expect("it lets go");
+        upgrade
+    });
+    let said = String::from_utf8_lossy(&upgrade.stderr).into_owned();
+    assert!(said.contains("goes on as it was: the server is stopping"), "{said}");
+    wait_for(&mut bob, "[#lobby] alice: held\r\n");
+    for mut client in [alice, bob] {
+        assert!(client.rest_until_end().ends_with(b"the server is stopping.\r\n"));
+    }
+    place.server.wait_for_line("its end", |line| line.ends_with(" stopped"));
+}
+
+/// A service manager may ask all processes of a service again, before the new one is the server.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_new_process_does_not_end_when_it_is_asked_as_well() {
+    let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
+    let mut command = program_at(env!("CARGO_BIN_EXE_chat-server").as_ref());
+    command.env("CHAT_MODE", "chat").env("TAKE_OVER_CHAT", "1").arg("127.0.0.1:0");
+    command.stdin(Stdio::from(OwnedFd::from(theirs))).stderr(Stdio::null());
+    let mut child = command.spawn().expect("the program starts");
+    drop(command);
+    let status = format!("/proc/{}/status", child.id());
+    eventually("it has the signal caught", || {
+        let status = fs::read_to_string(&status).ok()?;
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:\t"))?;
+        let caught = u64::from_str_radix(caught, 16).expect("a mask");
+        (caught & 1 << (Signal::SIGUSR2 as u32 - 1) != 0).then_some(())
+    });
+    kill(Pid::from_raw(child.id() as i32), Signal::SIGUSR2).expect("it is there");
+    drop(ours);
+    assert_eq!(child.wait().expect("it ends").code(), Some(1), "as nobody hands it anything");
+}
+
 #[test]
 fn what_keeps_nothing_cannot_be_upgraded() {
     let directory = Directory::new("upgrade-nothing");
@@ -544,7 +632,7 @@ fn the_file_of_a_unix_socket_stays_and_goes_with_the_last_process() {
     let directory = Directory::new("upgrade-unix");
     let socket = directory.0.join("socket");
     let place = Place::new("upgrade-unix-data", &[&format!("unix:{}", socket.display())]);
-    let mut alice = std::os::unix::net::UnixStream::connect(&socket).expect("a connection");
+    let mut alice = UnixStream::connect(&socket).expect("a connection");
     alice.set_read_timeout(Some(DEADLINE)).expect("a timeout");
     alice.write_all(b"\r\n/nick al").expect("sent");
     place.upgrade_well();
@@ -556,7 +644,7 @@ fn the_file_of_a_unix_socket_stays_and_goes_with_the_last_process() {
         alice.read_exact(&mut byte).expect("more");
         told.push(byte[0]);
     }
-    std::os::unix::net::UnixStream::connect(&socket).expect("it is listened there");
+    UnixStream::connect(&socket).expect("it is listened there");
     let pid = place.pid().expect("it is noted").to_string();
     assert!(Command::new("kill").arg(pid).status().expect("kill(1)").success());
     eventually("the file goes", || (!socket.exists()).then_some(()));

@@ -1,6 +1,8 @@
 //! Which signals stop the server, or have it read its certificate again.
 
 use std::ffi::c_int;
+use std::io;
+use std::sync::Arc;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
 
@@ -11,6 +13,15 @@ pub fn heeded(reloads: bool) -> impl Iterator<Item = c_int> {
     [SIGTERM, SIGINT, SIGHUP, SIGUSR2].into_iter().filter(move |&signal| {
         signal == SIGTERM || signal == SIGUSR2 || signal == SIGHUP && reloads || !is_ignored(signal)
     })
+}
+
+/// A service manager sends its signals to all processes of a service, so that whoever asks for an
+/// upgrade twice asks the new process as well, which would end by it while it is not heeded yet.
+///
+/// # Errors
+/// What the system says.
+pub fn outlive_upgrade_requests() -> io::Result<()> {
+    signal_hook::flag::register(SIGUSR2, Arc::default()).map(drop)
 }
 
 /// What a signal that stops the server says.

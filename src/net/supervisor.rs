@@ -58,6 +58,15 @@ impl Supervisor {
         Supervisor { socket: Some(socket), name, watchdog_ms, ..Supervisor::default() }
     }
 
+    /// Whether this process may end while another one goes on as the server.
+    ///
+    /// # Errors
+    /// What would end with it.
+    pub fn check_end_of_this_process(&self) -> Result<(), &'static str> {
+        let started = env::var_os("SYSTEMD_EXEC_PID");
+        check_end(std::process::id(), started, self.is_there())
+    }
+
     /// Whether anybody is told.
     pub fn is_there(&self) -> bool {
         self.socket.is_some()
@@ -103,6 +112,12 @@ impl Supervisor {
         } else if self.retry_at.is_some_and(|at| at <= now.ms) {
             self.send(now);
         }
+    }
+
+    /// The loop does not turn for a while: the watchdog's time begins anew.
+    pub fn pausing(&mut self, clients: usize, now: Now) {
+        self.watchdog_at = now.ms;
+        self.turn(clients, now);
     }
 
     /// When it wants its next [`Supervisor::turn`].
@@ -168,6 +183,20 @@ fn connect_abstract(_: &UnixDatagram, _: &[u8]) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// `started`: the process that systemd has started (systemd.exec(5)), which may be another one.
+fn check_end(pid: u32, started: Option<OsString>, is_told: bool) -> Result<(), &'static str> {
+    if pid == 1 {
+        return Err("it is the first process of a container, which ends with it: restart that");
+    }
+    let is_started = started.is_some_and(|it| it.to_str() == Some(&pid.to_string()));
+    if is_started && !is_told {
+        return Err(
+            "systemd would end the service with it, as that is not of Type=notify: restart",
+        );
+    }
+    Ok(())
+}
+
 /// How often to show that the loop turns: twice in the time after which it is given up
 /// (sd_watchdog_enabled(3)).
 fn watchdog(usec: Option<OsString>, pid: Option<OsString>, own_pid: u32) -> Option<Millis> {
@@ -229,8 +258,12 @@ mod tests {
         }
         assert_eq!(told(&theirs), vec!["WATCHDOG=1\nSTATUS=Serving 3 clients"; 4]);
         assert_eq!(supervisor.next_deadline(), Some(2000));
+        supervisor.turn(3, at(2000));
+        supervisor.pausing(3, at(2100));
+        assert_eq!((told(&theirs).len(), supervisor.next_deadline()), (2, Some(2600)));
         let (theirs, mut supervisor) = supervised(None);
         supervisor.turn(3, at(0));
+        supervisor.pausing(3, at(0));
         assert_eq!((told(&theirs).len(), supervisor.next_deadline()), (0, None));
     }
 
@@ -257,6 +290,17 @@ mod tests {
         // Nobody ever takes anything.
         (0..1000).for_each(|_| supervisor.reloading(at(0)));
         assert_eq!(supervisor.unsent.len(), UNSENT_MAX);
+    }
+
+    #[test]
+    fn what_others_wait_for_does_not_end_unless_they_are_told() {
+        let some = |text: &str| Some(OsString::from(text));
+        for is_told in [true, false] {
+            assert!(check_end(1, None, is_told).is_err(), "a container ends with it");
+            assert_eq!(check_end(7, None, is_told), Ok(()));
+            assert_eq!(check_end(7, some("8"), is_told), Ok(()), "it was started from there");
+            assert_eq!(check_end(7, some("7"), is_told).is_ok(), is_told);
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The server goes on in another process, with its connections.
 //!
 //! In the process that has it: [`Server::settle`], turns until it [`Server::is_quiet`], then
-//! [`Server::snapshot`]. If the other one fails, [`Server::resume`]; else [`Server::retire`]. In the
+//! [`Server::snapshot`], [`Server::release`], and [`Server::snapshot_of`] each connection. If the other one fails, [`Server::resume`]; else [`Server::retire`]. In the
 //! other process: [`Server::restore`], then [`Server::restore_connection`] for each connection,
 //! those last that are not handed over.
 
@@ -26,6 +26,9 @@ use crate::wire::snapshot::base64_bytes;
 
 /// What cannot be handed over says so before anything else.
 const CANNOT: &str = "this service cannot be handed over";
+/// What clients have not read is copied for each of them, though all may be behind with the same,
+/// and several times on the way.
+pub(super) const UNSENT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// One connection, written down for another process.
 #[derive(Debug, Serialize, Deserialize)]
@@ -52,16 +55,21 @@ struct WaitingMessage {
     bytes: Vec<u8>,
 }
 
-/// A server that is about to go on elsewhere.
+/// A server that is about to go on elsewhere, but for its connections.
 #[derive(Debug)]
 pub struct ServerSnapshot {
     /// The number of the connection that came last.
     pub serial: u32,
     pub service: Snapshot,
-    /// Connections that are handed over, by their keys.
-    pub connections: Vec<(usize, ConnectionSnapshot)>,
-    /// Those that cannot be, and are known to the service: to it they break.
-    pub left: Vec<(usize, ConnectionSnapshot)>,
+}
+
+/// What becomes of a connection.
+#[derive(Debug)]
+pub enum Leaving {
+    /// It is handed over.
+    Goes(ConnectionSnapshot),
+    /// It cannot be, and is known to the service: to it it breaks.
+    Stays(ConnectionSnapshot),
 }
 
 impl<S: Stream, A: Service> Server<S, A> {
@@ -74,10 +82,16 @@ impl<S: Stream, A: Service> Server<S, A> {
     /// # Errors
     /// Why not.
     pub fn check_succession(&mut self) -> Result<(), Refused> {
-        match self.draining {
-            true => Err("the server is stopping".into()),
-            false => self.succession()?.check(),
+        if self.draining {
+            return Err("the server is stopping".into());
         }
+        let ids = self.connections.iter().map(|(key, connection)| connection.id(key));
+        let unsent: usize = ids.map(|id| self.out.unsent_bytes(id)).sum();
+        if unsent > UNSENT_BYTES_MAX {
+            let mib = unsent >> 20;
+            return Err(format!("{mib} MiB wait for clients that read slowly: try again").into());
+        }
+        self.succession()?.check()
     }
 
     /// Stops reading, and has all done at once that waits. To be called right after a turn; the
@@ -142,47 +156,50 @@ impl<S: Stream, A: Service> Server<S, A> {
         self.is_settling = false;
     }
 
-    /// All that another process has to know. Nothing is changed by it.
+    /// What another process has to know beside the connections. Nothing is changed by it.
     ///
     /// # Errors
     /// It cannot be handed over.
     pub fn snapshot(&mut self) -> Result<ServerSnapshot, Refused> {
         let service = self.succession()?.snapshot();
-        let (serial, connections, left) = (self.serial, Vec::new(), Vec::new());
-        let mut snapshot = ServerSnapshot { serial, service, connections, left };
-        let ids = self.connections.iter().map(|(key, connection)| connection.id(key));
-        for id in ids.collect::<Vec<_>>() {
-            let Some(one) = self.connection_snapshot(id)? else { continue };
-            let stream = &self.connections[id.index()].stream;
-            let is_plain = !stream.is_protected() && !stream.wants_write();
-            if is_plain && !self.rejected.contains_key(&id) && !self.closing_later.contains_key(&id)
-            {
-                snapshot.connections.push((id.index(), one));
-            } else if one.service.is_some() {
-                snapshot.left.push((id.index(), one));
-            }
-        }
-        Ok(snapshot)
+        Ok(ServerSnapshot { serial: self.serial, service })
     }
 
-    fn connection_snapshot(&mut self, id: ClientId) -> Result<Option<ConnectionSnapshot>, Refused> {
+    /// The connections, by their keys.
+    pub fn keys(&self) -> Vec<usize> {
+        self.connections.iter().map(|(key, _)| key).collect()
+    }
+
+    /// What another process has to know of a connection, if anything. Nothing is changed by it.
+    pub fn snapshot_of(&mut self, key: usize) -> Option<Leaving> {
+        let id = self.connections.get(key)?.id(key);
+        let snapshot = self.connection_snapshot(id)?;
+        let stream = &self.connections[key].stream;
+        let is_plain = !stream.is_protected() && !stream.wants_write();
+        if is_plain && !self.rejected.contains_key(&id) && !self.closing_later.contains_key(&id) {
+            return Some(Leaving::Goes(snapshot));
+        }
+        snapshot.service.is_some().then_some(Leaving::Stays(snapshot))
+    }
+
+    fn connection_snapshot(&mut self, id: ClientId) -> Option<ConnectionSnapshot> {
         let Server { connections, service, out, .. } = self;
         let connection = &connections[id.index()];
-        let Some(known) = connection.known() else { return Ok(None) };
+        let known = connection.known()?;
         let service = service.succession().and_then(|it| it.snapshot_of(id, out));
         let waiting = connection.inbox.waiting();
-        Ok(Some(ConnectionSnapshot {
+        Some(ConnectionSnapshot {
             serial: id.serial,
             peer: known.peer.into(),
             standing: known.standing,
             came_by_tls: known.came_by_tls,
             has_asked: known.has_asked,
-            wire: to_raw_value(&connection.wire).map_err(told)?,
+            wire: to_raw_value(&connection.wire).expect("its maps have texts as keys"),
             input: connection.inbox.as_slice().to_vec(),
             waiting: waiting.map(|(kind, bytes)| WaitingMessage { kind, bytes: bytes.to_vec() }),
             recipient: out.snapshot(id),
             service,
-        }))
+        })
     }
 
     /// The server goes on elsewhere with these connections: they are forgotten here. The others are

@@ -21,6 +21,7 @@ use thiserror::Error;
 
 pub use rules::{
     RulesChange, StoredHook, StoredRecord, StoredRoomName, StoredRules, StoredSettings,
+    hook_author, is_hook_author,
 };
 
 use crate::ids::GroupId;
@@ -333,7 +334,15 @@ pub trait Store: fmt::Debug {
     /// What reads it; to be called on another thread.
     fn reader(&self) -> Arc<dyn Reader>;
 
-    /// Closes it, so that another process can open it. Nothing is asked of it then, until
+    /// Whether another process would open what this has open, as far as that can be told.
+    ///
+    /// # Errors
+    /// Why not.
+    fn check_release(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Closes it, for another process to go on with it. Nothing is asked of it then, until
     /// [`Store::take_back`].
     ///
     /// # Errors
@@ -383,7 +392,7 @@ pub struct SearchRequest {
     pub restricted: Vec<(u64, Option<u64>)>,
     /// The account that asks: of all conversations, its own are searched.
     pub reader: Option<u64>,
-    /// The key of an author's name.
+    /// The name of an author: of somebody, or of a hook.
     pub from: Option<Box<str>>,
     /// Times in milliseconds since 1970.
     pub before_ms: Option<u64>,

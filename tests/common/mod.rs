@@ -43,12 +43,14 @@ pub fn ignore_no_signals() {
 
 /// The program with no more than this many file descriptors.
 pub fn program_with_descriptors(most: u32) -> Command {
+    program_after(&format!("ulimit -n {most}"))
+}
+
+/// The program in a shell that has done this before.
+pub fn program_after(step: &str) -> Command {
     let mut command = Command::new("sh");
-    command.args([
-        "-c",
-        &format!("ulimit -n {most} && exec \"$0\" \"$@\""),
-        env!("CARGO_BIN_EXE_chat-server"),
-    ]);
+    let script = format!("{step} && exec \"$0\" \"$@\"");
+    command.args(["-c", &script, env!("CARGO_BIN_EXE_chat-server")]);
     clean(&mut command);
     command
 }

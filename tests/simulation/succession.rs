@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use chat_server::clock::Now;
 use chat_server::server::Server;
-use chat_server::server::succession::{ConnectionSnapshot, ServerSnapshot};
+use chat_server::server::succession::{ConnectionSnapshot, Leaving, ServerSnapshot};
 use chat_server::service::Service;
 
 use crate::stage::Stage;
@@ -24,9 +24,17 @@ impl<A: Service> Stage<A> {
     /// Puts another server in the place of the one that is quiet. `start` opens what the one before
     /// has closed.
     pub fn hand_over(&mut self, start: impl FnOnce() -> Server<Near, A>) {
-        let ServerSnapshot { serial, service, connections, left } =
+        let ServerSnapshot { serial, service } =
             self.server.snapshot().expect("it can be handed over");
         self.server.release().expect("it can be closed");
+        let (mut connections, mut left) = (Vec::new(), Vec::new());
+        for key in self.server.keys() {
+            match self.server.snapshot_of(key) {
+                Some(Leaving::Goes(snapshot)) => connections.push((key, snapshot)),
+                Some(Leaving::Stays(snapshot)) => left.push(snapshot),
+                None => {}
+            }
+        }
         let mut server = start();
         let now: Now = self.now();
         server.restore(serial, &service, now).expect("it makes sense");
@@ -37,7 +45,7 @@ impl<A: Service> Stage<A> {
             let restored = server.restore_connection(Some(Near(wire)), carried(snapshot), now);
             keys.insert(*key, restored.expect("it makes sense"));
         }
-        for (_, snapshot) in &left {
+        for snapshot in &left {
             server.restore_connection(None, carried(snapshot), now).expect("it makes sense");
         }
         self.replace_server(server, &keys);

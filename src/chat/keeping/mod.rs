@@ -81,6 +81,11 @@ impl Keeping {
         self.durable
     }
 
+    /// Whether another process could go on with what is kept.
+    pub fn check_release(&self) -> Result<(), StoreError> {
+        self.store.check_release()
+    }
+
     /// Closes the store: all that was handed over is durable, and another process can open it.
     pub fn release(&mut self) -> Result<(), StoreError> {
         self.store.release()

@@ -10,7 +10,8 @@
 //! | old | new |
 //! |---|---|
 //! | [`Terms`] | [`Answer::Ok`]: it could take over |
-//! | [`Frozen`], with the listeners; connections, with theirs; those that stay | [`Answer::Ok`]: it is ready |
+//! | [`Frozen`], with the listeners | (it opens the history) |
+//! | [`Batch`]es, with their sockets, and an empty one; connections that stay | [`Answer::Ok`]: it is ready |
 //! | [`Go`] | |
 
 mod channel;
@@ -32,7 +33,7 @@ use crate::service::succession::Snapshot;
 
 /// Of all that is handed over. To be raised with each change of it: a process takes over only what
 /// it would hand over itself.
-const STATE_VERSION: u32 = 1;
+const STATE_VERSION: u32 = 2;
 
 /// Connections that are handed over at once; the kernel takes 253 descriptors.
 const BATCH_MAX: usize = 200;
@@ -78,7 +79,7 @@ enum Answer {
     Refused(String),
 }
 
-/// The old process has stopped to serve, and has this.
+/// The old process has stopped to serve, has closed the history, and has this.
 #[derive(Debug, Serialize, Deserialize)]
 struct Frozen {
     /// What its clock shows.
@@ -86,8 +87,6 @@ struct Frozen {
     listeners: Vec<HandedListener>,
     /// The number of the connection that came last.
     serial: u32,
-    /// How many connections come next.
-    connections: usize,
     service: Snapshot,
 }
 

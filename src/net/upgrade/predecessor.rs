@@ -9,6 +9,7 @@ use super::channel::Channel;
 use super::{Answer, Batch, Frozen, Go, Terms};
 use crate::clock::Millis;
 use crate::net::listening::Inherited;
+use crate::net::signals;
 use crate::net::stream::Socket;
 use crate::server::succession::ConnectionSnapshot;
 use crate::service::succession::Snapshot;
@@ -28,15 +29,20 @@ pub struct Predecessor {
     channel: Channel,
 }
 
-/// What that one has handed over, beside the sockets that are listened on.
+/// What that one has handed over first, beside the sockets that are listened on: connections follow.
 #[derive(Debug)]
 pub struct Estate {
     pub predecessor: Predecessor,
     pub(in crate::net) ms: Millis,
     pub(in crate::net) serial: u32,
     pub(in crate::net) service: Snapshot,
-    pub(in crate::net) connections: Vec<(Socket, ConnectionSnapshot)>,
-    pub(in crate::net) left: Vec<ConnectionSnapshot>,
+}
+
+impl Estate {
+    /// Says that nothing can be made of it.
+    pub fn refuse(self, why: &str) {
+        self.predecessor.refuse(why);
+    }
 }
 
 impl Predecessor {
@@ -48,6 +54,7 @@ impl Predecessor {
         if !takes_over() {
             return Ok(None);
         }
+        signals::outlive_upgrade_requests()?;
         let socket: OwnedFd = io::stdin().as_fd().try_clone_to_owned()?;
         let channel = Channel::of(UnixStream::from(socket));
         channel.set_patience(None)?;
@@ -77,20 +84,35 @@ impl Predecessor {
 
     fn receive(mut self) -> io::Result<(Inherited, Estate)> {
         let (frozen, sockets) = self.channel.receive_with::<Frozen>()?;
-        let Frozen { ms, listeners, serial, connections: count, service } = frozen;
+        let Frozen { ms, listeners, serial, service } = frozen;
         let listeners = Inherited::of_process(listeners.into_iter().zip(sockets).collect())?;
-        let mut connections = Vec::with_capacity(count);
-        while connections.len() < count {
-            let (batch, sockets) = self.channel.receive_with::<Batch>()?;
-            if batch.is_empty() || batch.len() != sockets.len() {
-                return Err(io::Error::other("descriptors are missing"));
-            }
-            for ((is_unix, snapshot), socket) in batch.into_iter().zip(sockets) {
-                connections.push((Socket::handed_over(socket, is_unix)?, snapshot));
-            }
+        Ok((listeners, Estate { predecessor: self, ms, serial, service }))
+    }
+
+    /// The next connections; none if those were all.
+    ///
+    /// # Errors
+    /// The other one has given up, or this one can have no more descriptors.
+    pub(in crate::net) fn next_connections(
+        &mut self,
+    ) -> io::Result<Vec<(Socket, ConnectionSnapshot)>> {
+        let (batch, sockets) = self.channel.receive_with::<Batch>()?;
+        if batch.len() != sockets.len() {
+            return Err(io::Error::other("descriptors are missing"));
         }
-        let left = self.channel.receive()?;
-        Ok((listeners, Estate { predecessor: self, ms, serial, service, connections, left }))
+        let all = batch.into_iter().zip(sockets);
+        all.map(|((is_unix, snapshot), socket)| {
+            Ok((Socket::handed_over(socket, is_unix)?, snapshot))
+        })
+        .collect()
+    }
+
+    /// Those that stay where they are, after all others.
+    ///
+    /// # Errors
+    /// The other one has given up.
+    pub(in crate::net) fn left_connections(&mut self) -> io::Result<Vec<ConnectionSnapshot>> {
+        self.channel.receive()
     }
 
     /// Says that this process is ready, and waits until it is to be the server.

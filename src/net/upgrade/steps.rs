@@ -1,7 +1,7 @@
 //! When the old process does what it does: between the turns of its event loop.
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread;
@@ -9,18 +9,20 @@ use std::time::{Duration, Instant};
 
 use log::{info, warn};
 use mio::Waker;
+use rustix::process::Signal;
 
-use super::predecessor::Estate;
+use super::predecessor::{Estate, Predecessor};
 use super::record::Record;
-use super::successor::{HandedOver, Successor};
-use super::{Frozen, Program, Terms};
+use super::successor::Successor;
+use super::{BATCH_MAX, Batch, Frozen, Program, Terms};
 use crate::clock::{Millis, Now};
 use crate::net::event_loop::{Ended, EventLoop};
 use crate::net::listening::HandedListener;
 use crate::net::stream::Socket;
+use crate::net::tls::MaybeTls;
 use crate::net::worker;
 use crate::plural::Count;
-use crate::server::succession::{ConnectionSnapshot, ServerSnapshot};
+use crate::server::succession::{Leaving, ServerSnapshot};
 use crate::service::Service;
 use crate::service::succession::Refused;
 
@@ -58,8 +60,8 @@ pub enum Upgrading {
     #[default]
     Never,
     Possible(Upgrade),
-    /// It has: what is left here is let go.
-    Done,
+    /// The process with this id has: what is left here is let go.
+    Done(u32),
 }
 
 impl Upgrading {
@@ -84,10 +86,23 @@ impl Upgrading {
         self.next_deadline().is_some()
     }
 
+    /// Asks the process that has taken over to stop, as somebody has asked this one, who knew of no
+    /// other. Returns whether there is one.
+    pub fn pass_stop_on(&self) -> bool {
+        let Upgrading::Done(successor) = self else { return false };
+        // It is a child of this process, so that nobody else has its id, even if it has ended.
+        let pid = i32::try_from(*successor).ok().and_then(rustix::process::Pid::from_raw);
+        match pid.map(|pid| rustix::process::kill_process(pid, Signal::TERM)) {
+            Some(Err(error)) => warn!("process {successor} cannot be asked to stop: {error}"),
+            _ => info!("asked to stop, as process {successor} is now"),
+        }
+        true
+    }
+
     /// How a run has ended that has ended so.
     pub fn ended(&self, ended: Ended) -> Ended {
         match self {
-            Upgrading::Done => Ended::HandedOver,
+            Upgrading::Done(_) => Ended::HandedOver,
             Upgrading::Never | Upgrading::Possible(_) => ended,
         }
     }
@@ -130,13 +145,13 @@ impl<A: Service> EventLoop<A> {
     /// # Errors
     /// Why it cannot, or that the other one goes on itself.
     pub fn take_over(&mut self, estate: Estate) -> io::Result<()> {
-        let Estate { predecessor, ms, serial, service, connections, left } = estate;
+        let Estate { mut predecessor, ms, serial, service } = estate;
         self.clock.continue_from(ms);
         let now = self.clock.now();
         let restored = self
             .server
             .restore(serial, &service, now)
-            .and_then(|()| self.restore_all(connections, left, now));
+            .and_then(|()| self.restore_all(&mut predecessor, now));
         if let Err(why) = restored {
             predecessor.refuse(&why);
             return Err(io::Error::other(why.into_string()));
@@ -145,31 +160,49 @@ impl<A: Service> EventLoop<A> {
         predecessor.await_go()
     }
 
-    fn restore_all(
-        &mut self,
-        connections: Vec<(Socket, ConnectionSnapshot)>,
-        left: Vec<ConnectionSnapshot>,
-        now: Now,
-    ) -> Result<(), Refused> {
-        for (socket, snapshot) in connections {
-            let key = self.server.restore_connection(Some(socket.into()), snapshot, now)?;
-            self.listener.adopt(key);
+    /// Takes connections in as they come.
+    fn restore_all(&mut self, predecessor: &mut Predecessor, now: Now) -> Result<(), Refused> {
+        let told = |error: io::Error| Refused::from(error.to_string());
+        loop {
+            let next = predecessor.next_connections().map_err(told)?;
+            if next.is_empty() {
+                break;
+            }
+            for (socket, snapshot) in next {
+                let key = self.server.restore_connection(Some(socket.into()), snapshot, now)?;
+                self.listener.adopt(key);
+            }
         }
-        for snapshot in left {
+        for snapshot in predecessor.left_connections().map_err(told)? {
             self.server.restore_connection(None, snapshot, now)?;
         }
         Ok(())
     }
 
+    /// The server stops: nobody takes over.
+    pub(in crate::net) fn stop_upgrading(&mut self) {
+        if let Upgrading::Possible(upgrade) = &self.upgrading
+            && !matches!(upgrade.stage, Stage::Idle)
+        {
+            self.go_on_here("the server is stopping");
+        }
+    }
+
     /// Somebody has asked for an upgrade.
     pub(in crate::net) fn asked_to_upgrade(&mut self) {
-        let Upgrading::Possible(upgrade) = &mut self.upgrading else {
-            return warn!("not upgraded: only a chat that keeps its history can be");
+        let upgrade = match &mut self.upgrading {
+            Upgrading::Possible(upgrade) => upgrade,
+            Upgrading::Never => {
+                return warn!("not upgraded: only a chat that keeps its history can be");
+            }
+            // The one that goes on is asked as well.
+            Upgrading::Done(_) => return,
         };
         if !matches!(upgrade.stage, Stage::Idle) {
             return warn!("an upgrade is under way");
         }
-        match self.server.check_succession() {
+        let may_end = self.supervisor.check_end_of_this_process().map_err(Refused::from);
+        match may_end.and_then(|()| self.server.check_succession()) {
             Ok(()) => upgrade.start(self.reading.waker()),
             Err(why) => upgrade.refuse(&why),
         }
@@ -218,6 +251,7 @@ impl<A: Service> EventLoop<A> {
     }
 
     fn hand_over(&mut self, mut successor: Successor, began: Instant, now: Now) {
+        self.supervisor.pausing(self.server.len(), now);
         let handed_over = self.freeze(&mut successor, now);
         let done = handed_over.and_then(|keys| {
             // What it says from now on comes from the server.
@@ -229,7 +263,7 @@ impl<A: Service> EventLoop<A> {
             Ok((keys, pid)) => {
                 let (count, ms) = (Count(keys.len(), "connection"), began.elapsed().as_millis());
                 info!("process {pid} goes on with {count}, after {ms} ms");
-                self.retire(&keys, now);
+                self.retire(&keys, pid, now);
             }
             Err(why) => {
                 // It has to be gone before the history can be opened again.
@@ -244,25 +278,48 @@ impl<A: Service> EventLoop<A> {
     /// Hands over everything. Returns the keys of the connections that the other process has now,
     /// which is ready.
     fn freeze(&mut self, successor: &mut Successor, now: Now) -> Result<Vec<usize>, String> {
-        let ServerSnapshot { serial, service, connections, left } = self.server.snapshot()?;
+        let ServerSnapshot { serial, service } = self.server.snapshot()?;
+        // The other process opens the history while connections are written down.
         self.server.release()?;
-        let keys: Vec<usize> = connections.iter().map(|(key, _)| *key).collect();
         let sockets = self.listener.sockets().map(|socket| socket.to_hand_over());
         let (listeners, descriptors): (Vec<HandedListener>, Vec<BorrowedFd<'_>>) = sockets.unzip();
-        let server = &self.server;
-        let connections = connections
-            .into_iter()
-            .filter_map(|(key, snapshot)| Some((server.stream_of(key)?.socket(), snapshot)));
-        let (ms, count) = (now.ms, keys.len());
-        let frozen = Frozen { ms, listeners, serial, connections: count, service };
-        let connections = connections.collect();
-        let left = left.into_iter().map(|(_, snapshot)| snapshot).collect();
-        successor.hand_over(HandedOver { frozen, listeners: descriptors, connections, left })?;
-        Ok(keys)
+        let frozen = Frozen { ms: now.ms, listeners, serial, service };
+        let sent = successor.send(&frozen, &descriptors);
+        let sent = sent.and_then(|()| self.send_connections(successor));
+        successor.await_answer(sent)
+    }
+
+    /// Writes connections down, a batch at a time: they are there twice by then, here and in the
+    /// other process.
+    fn send_connections(&mut self, successor: &mut Successor) -> io::Result<Vec<usize>> {
+        let (mut handed_over, mut left) = (Vec::new(), Vec::new());
+        for keys in self.server.keys().chunks(BATCH_MAX) {
+            let (mut goes, mut batch) = (Vec::new(), Batch::new());
+            for &key in keys {
+                match self.server.snapshot_of(key) {
+                    Some(Leaving::Goes(snapshot)) => {
+                        let socket = self.server.stream_of(key).map(MaybeTls::socket);
+                        batch.push((socket.is_some_and(Socket::is_unix), snapshot));
+                        goes.push(key);
+                    }
+                    Some(Leaving::Stays(snapshot)) => left.push(snapshot),
+                    None => {}
+                }
+            }
+            let sockets = goes.iter().filter_map(|key| self.server.stream_of(*key));
+            let sockets: Vec<BorrowedFd<'_>> = sockets.map(|it| it.socket().as_fd()).collect();
+            if !sockets.is_empty() {
+                successor.send(&batch, &sockets)?;
+            }
+            handed_over.extend(goes);
+        }
+        successor.send(&Batch::new(), &[])?;
+        successor.send(&left, &[])?;
+        Ok(handed_over)
     }
 
     /// Another process is the server: what is left here is let go.
-    fn retire(&mut self, keys: &[usize], now: Now) {
+    fn retire(&mut self, keys: &[usize], successor: u32, now: Now) {
         let registry = self.poll.registry();
         self.listener.hand_over(registry);
         for &key in keys {
@@ -272,7 +329,23 @@ impl<A: Service> EventLoop<A> {
             }
         }
         self.server.retire(keys);
-        self.upgrading = Upgrading::Done;
+        self.upgrading = Upgrading::Done(successor);
         self.drain_until = Some(now.ms + crate::net::clock::millis(self.drain));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn the_process_that_has_taken_over_is_asked_to_stop() {
+        let mut successor = Command::new("sleep").arg("100").spawn().expect("it starts");
+        assert!(Upgrading::Done(successor.id()).pass_stop_on());
+        assert_eq!(successor.wait().expect("it ends").signal(), Some(Signal::TERM.as_raw()));
+        assert!(!Upgrading::Never.pass_stop_on());
     }
 }

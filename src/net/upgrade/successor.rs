@@ -3,16 +3,16 @@
 use std::env;
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::channel::Channel;
-use super::{Answer, BATCH_MAX, Batch, Frozen, Go, Terms};
-use crate::net::stream::Socket;
+use super::{Answer, Go, Terms};
 use crate::net::upgrade::predecessor::VARIABLE;
-use crate::server::succession::ConnectionSnapshot;
 
 /// How long the new process may do nothing.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -56,14 +56,6 @@ impl Drop for Successor {
     }
 }
 
-/// What has been frozen, with the sockets that belong to it.
-pub struct HandedOver<'a> {
-    pub frozen: Frozen,
-    pub listeners: Vec<BorrowedFd<'a>>,
-    pub connections: Vec<(&'a Socket, ConnectionSnapshot)>,
-    pub left: Vec<ConnectionSnapshot>,
-}
-
 impl Successor {
     /// Starts the program and asks whether it could take over. Slow.
     ///
@@ -90,41 +82,42 @@ impl Successor {
         self.await_answer(sent)
     }
 
-    fn await_answer(&mut self, sent: io::Result<()>) -> Result<(), String> {
-        let answered = match sent {
-            // It may have said why before it ended.
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
-            Ok(()) | Err(_) => self.channel.receive(),
+    /// Waits until the other process agrees to what was sent, or is ready with it.
+    ///
+    /// # Errors
+    /// Why it does not, or is not.
+    pub fn await_answer<T>(&mut self, sent: io::Result<T>) -> Result<T, String> {
+        let error = match sent {
+            Ok(sent) => match self.channel.receive() {
+                Ok(Answer::Ok) => return Ok(sent),
+                Ok(Answer::Refused(why)) => return Err(why),
+                Err(error) => error,
+            },
+            Err(error) => error,
         };
-        self.judge(answered)
+        // It may have said why before it ended.
+        if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
+            && let Ok(Answer::Refused(why)) = self.channel.receive()
+        {
+            return Err(why);
+        }
+        Err(self.ended(&error))
     }
 
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Hands over all that there is, and waits until the other process is ready.
+    /// Hands over a part of all that there is, with the sockets that belong to it.
     ///
     /// # Errors
-    /// Why it is not.
-    pub fn hand_over(&mut self, all: HandedOver<'_>) -> Result<(), String> {
-        let sent = self.send(all);
-        self.await_answer(sent)
-    }
-
-    fn send(&mut self, all: HandedOver<'_>) -> io::Result<()> {
-        let HandedOver { frozen, listeners, connections, left } = all;
-        self.channel.send_with(&frozen, &listeners)?;
-        let mut connections = connections.into_iter().peekable();
-        while connections.peek().is_some() {
-            let (mut batch, mut descriptors) = (Batch::new(), Vec::new());
-            for (socket, snapshot) in connections.by_ref().take(BATCH_MAX) {
-                batch.push((socket.is_unix(), snapshot));
-                descriptors.push(socket.as_fd());
-            }
-            self.channel.send_with(&batch, &descriptors)?;
-        }
-        self.channel.send(&left)
+    /// It is not taken: the answer says why.
+    pub fn send(
+        &mut self,
+        part: &impl Serialize,
+        descriptors: &[BorrowedFd<'_>],
+    ) -> io::Result<()> {
+        self.channel.send_with(part, descriptors)
     }
 
     /// The other process is the server from now on.
@@ -135,14 +128,6 @@ impl Successor {
         self.channel.send(&Go).map_err(|error| self.ended(&error))?;
         self.goes = true;
         Ok(())
-    }
-
-    fn judge(&mut self, answered: io::Result<Answer>) -> Result<(), String> {
-        match answered {
-            Ok(Answer::Ok) => Ok(()),
-            Ok(Answer::Refused(why)) => Err(why),
-            Err(error) => Err(self.ended(&error)),
-        }
     }
 
     /// Why nothing comes from it.

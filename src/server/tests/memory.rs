@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::ids;
+use crate::server::succession::UNSENT_BYTES_MAX;
 
 const TOO_SLOW: &str = "! too slow: messages came in faster than this connection read them\n";
 const OUT_OF_MEMORY: &str =
@@ -196,4 +197,23 @@ fn one_that_breaks_while_it_waits_for_memory_leaves_nothing_to_others_that_wait(
     sim.settle();
     sim.pass(1000);
     assert_eq!(other.output().trim_end().len(), 100);
+}
+
+#[test]
+fn what_clients_do_not_read_is_handed_to_no_other_process_if_it_is_too_much() {
+    let half = UNSENT_BYTES_MAX / 2;
+    let mut limits = limits();
+    let delivery = &mut limits.delivery;
+    delivery.memory_bytes_max = usize::MAX;
+    (delivery.outbox_mark_bytes, delivery.outbox_max_bytes) = (2 * half, 2 * half);
+    let mut sim = Sim::new(limits, |_| Hoard);
+    let refused =
+        |sim: &mut Sim<Hoard>| sim.server.check_succession().expect_err("none is").clone();
+    sim.owed(half, 0);
+    assert!(!refused(&mut sim).contains("MiB"), "it is no service that can be handed over");
+    let last = sim.owed(half + 1, 0);
+    assert_eq!(&*refused(&mut sim), "64 MiB wait for clients that read slowly: try again");
+    sim.drain(&last, 1);
+    sim.settle();
+    assert!(!refused(&mut sim).contains("MiB"));
 }

@@ -167,9 +167,12 @@ impl SearchFiles {
     }
 
     fn open_to_write(&self) -> rusqlite::Result<Connection> {
-        // If it cannot be made, the next step says why.
-        let mut options = OpenOptions::new();
-        let _ = options.append(true).create(true).mode(FILE_MODE).open(&self.index);
+        // One that is there is not opened beside SQLite: to close it would give up the locks of those
+        // who search in it. If it cannot be made, the next step says why.
+        if self.is_removed() {
+            let mut options = OpenOptions::new();
+            let _ = options.append(true).create(true).mode(FILE_MODE).open(&self.index);
+        }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;

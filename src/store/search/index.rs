@@ -6,6 +6,7 @@ use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 use std::{fmt, io};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 
 use super::file::{
@@ -29,6 +30,8 @@ const GATHER: Duration = Duration::from_millis(250);
 /// A tenth of a core that others want, and all of one that nobody does.
 #[cfg(target_os = "linux")]
 const NICE: i32 = 10;
+/// Steps of SQLite's machine between two looks whether it is to stop.
+const STEPS: i32 = 1_000;
 /// How often what is no longer kept is looked for, and what failed is tried again.
 const IDLE: Duration = Duration::from_secs(1);
 
@@ -45,6 +48,8 @@ pub(super) struct Shared {
     pub(super) generation: AtomicU64,
     is_asleep: AtomicBool,
     is_stopping: AtomicBool,
+    /// It stops, and another process goes on.
+    is_released: AtomicBool,
     thread: OnceLock<Thread>,
 }
 
@@ -114,6 +119,7 @@ impl SearchIndex {
             generation: AtomicU64::new(0),
             is_asleep: AtomicBool::new(false),
             is_stopping: AtomicBool::new(false),
+            is_released: AtomicBool::new(false),
             thread: OnceLock::new(),
         });
         let indexer = Indexer {
@@ -145,6 +151,12 @@ impl SearchIndex {
     /// Messages that are kept and cannot be found yet.
     pub fn lag(&self) -> u64 {
         self.shared.lag()
+    }
+
+    /// Ends it, for another process to go on: everybody waits for that, and to move the journal into
+    /// the file takes as long as the disk likes.
+    pub fn release(self) {
+        self.shared.is_released.store(true, Ordering::Release);
     }
 }
 
@@ -183,10 +195,18 @@ impl Indexer {
                     log::info!("The search index is being written again");
                 }
                 Ok(()) => {}
+                // It was interrupted, and goes on with the same when it is opened again.
+                Err(_) if self.is_stopping() => break,
                 Err(error) => self.failed(&error),
             }
             thread::park_timeout(GATHER);
             self.sleep();
+        }
+        if self.shared.is_released.load(Ordering::Acquire)
+            && let Some(connection) = &self.connection
+        {
+            // Without it, it takes longer.
+            let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
         }
     }
 
@@ -229,7 +249,11 @@ impl Indexer {
         let connection = match self.connection.take() {
             Some(connection) => connection,
             None => {
-                let connection = self.shared.files.open_or_create()?;
+                let mut connection = self.shared.files.open_or_create()?;
+                // To merge what a partition has may take seconds, and those who stop it wait.
+                let shared = Arc::clone(&self.shared);
+                let is_stopping = move || shared.is_stopping.load(Ordering::Acquire);
+                connection.progress_handler(STEPS, Some(is_stopping))?;
                 self.generations += 1;
                 self.shared.generation.store(self.generations, Ordering::Release);
                 connection

@@ -110,6 +110,16 @@ impl Database {
         step.commit()
     }
 
+    /// Another process has begun, and this one goes on: nothing is written, unless this one is less
+    /// careful.
+    pub fn go_on(&mut self, durability: Durability) -> rusqlite::Result<()> {
+        let is_safe = u64::from(durability == Durability::Power);
+        match Meta::IsPowerSafe.number(&self.connection)? == is_safe {
+            true => Ok(()),
+            false => Meta::IsPowerSafe.set(&self.connection, is_safe),
+        }
+    }
+
     fn write(&mut self, groups: &[Group]) -> rusqlite::Result<u64> {
         let step = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut next_n = self.next_n;
@@ -197,17 +207,18 @@ impl Target for Database {
         Ok(emptied?)
     }
 
-    fn close(mut self) -> Result<(), Failure> {
-        let step = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        Meta::IsClean.set(&step, 1)?;
-        step.commit()?;
-        // Without it, what is in the journal is as durable; there may be no room for it.
-        match checkpoint(&self.connection, &self.shared, "TRUNCATE").map_err(Failure::from) {
-            Err(Failure::Sync(why)) => Err(Failure::Sync(why)),
-            Ok(_) | Err(Failure::Disk(_) | Failure::Wrong(_)) => {
-                Ok(self.connection.close().map_err(|(_, error)| error)?)
+    fn close(mut self, is_released: bool) -> Result<(), Failure> {
+        if !is_released {
+            let step = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            Meta::IsClean.set(&step, 1)?;
+            step.commit()?;
+            // Without it, what is in the journal is as durable; there may be no room for it.
+            let emptied = checkpoint(&self.connection, &self.shared, "TRUNCATE");
+            if let Err(Failure::Sync(why)) = emptied.map_err(Failure::from) {
+                return Err(Failure::Sync(why));
             }
         }
+        Ok(self.connection.close().map_err(|(_, error)| error)?)
     }
 }
 

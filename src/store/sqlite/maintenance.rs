@@ -21,7 +21,8 @@ use super::{PAGE_BYTES, StoreSettings, directory, system};
 use crate::plural::Count;
 use crate::store::search::file::SearchFiles;
 
-/// Where less is free than there has to be, what keeps order is still recorded down to this part of it.
+/// Where less is free than there has to be, what keeps order is still recorded down to this part of it;
+/// and for as much beyond the bound that the administrator has set.
 const RESERVE_PART: u64 = 2;
 
 /// Between two looks while things are said, and otherwise: another program may fill the disk.
@@ -32,7 +33,7 @@ const IDLE_STEP: Duration = Duration::from_secs(1);
 const CHECKPOINT_PAGES: u32 = 1000;
 /// Between two looks for what is too old.
 const EXPIRE_STEP: Duration = Duration::from_secs(60);
-/// Before the journal is tried to be scrubbed again.
+/// Before the journal is scrubbed after an upgrade, and tried to be scrubbed again.
 const SCRUB_RETRY: Duration = Duration::from_secs(60);
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// What a journal begins with, and what a page has there (fileformat2.html, 4.1).
@@ -96,6 +97,11 @@ impl Maintenance {
         }
     }
 
+    /// Everybody has had to wait for an upgrade: not for this as well.
+    pub fn put_off_scrub(&mut self) {
+        self.scrub_due = Instant::now() + self.settings.scrub_every.min(SCRUB_RETRY);
+    }
+
     /// How much room there is; also asked before anything can be said.
     pub fn look_at_room(&mut self) {
         self.look_at_disk();
@@ -145,6 +151,11 @@ impl Maintenance {
         let Ok(bytes) = self.used_bytes() else { return };
         let is_full = bytes >= bytes_max;
         let is_near = bytes >= bytes_max / 100 * WARN_PERCENT;
+        let reserve = self.settings.free_bytes_min / RESERVE_PART;
+        let is_over = bytes >= bytes_max.saturating_add(reserve);
+        if self.shared.set_refusal(Refusal::SizeReserveUsed, is_over) && is_over {
+            warn!("what keeps order has used up {reserve} bytes more, and is not kept either");
+        }
         if self.shared.set_refusal(Refusal::SizeReached, is_full) {
             match is_full {
                 true => warn!(

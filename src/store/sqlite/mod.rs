@@ -53,6 +53,7 @@ pub fn history_version() -> usize {
 use load::load;
 use reader::SqliteReader;
 use shared::Shared;
+use system::FileIdentity;
 use writer::{Command, Group};
 
 use crate::ids::GroupId;
@@ -141,6 +142,8 @@ impl Default for StoreSettings {
 pub struct SqliteStore {
     path: PathBuf,
     settings: StoreSettings,
+    /// What was opened.
+    identity: FileIdentity,
     /// Nothing once it was released.
     ends: Ends,
     shared: Arc<Shared>,
@@ -186,16 +189,29 @@ impl Store for SqliteStore {
         self.wake_with(Arc::from(wake));
     }
 
+    fn check_release(&self) -> Result<(), StoreError> {
+        let file = directory::database_in(&self.path);
+        match FileIdentity::of(&file) {
+            Ok(found) if found == self.identity => Ok(()),
+            _ => Err(StoreError::Failed(
+                format!("{} is not the history that this process keeps; restart", file.display())
+                    .into(),
+            )),
+        }
+    }
+
     fn release(&mut self) -> Result<(), StoreError> {
         // The index has one writer at a time, as the history has.
-        self.search = None;
-        let closed = close(&self.ends, RELEASE_PATIENCE);
+        if let Some(index) = self.search.take() {
+            index.release();
+        }
+        let closed = close(&self.ends, RELEASE_PATIENCE, true);
         closed.map_err(|error| StoreError::Failed(error.to_string().into()))
     }
 
     fn take_back(&mut self) -> Result<(), StoreError> {
-        let opened = SqliteStore::open(&self.path, self.settings.clone());
-        let (mut anew, _) = opened.map_err(|error| {
+        let opened = SqliteStore::open_again(&self.path, self.settings.clone());
+        let mut anew = opened.map_err(|error| {
             self.shared.set_broken();
             StoreError::Failed(error.to_string().into())
         })?;
@@ -280,15 +296,15 @@ impl Closer {
     /// # Errors
     /// How many changes are not known to be durable, if that takes too long or fails.
     pub fn close(self, patience: Duration) -> Result<(), Unclosed> {
-        close(&self.ends, patience)
+        close(&self.ends, patience, false)
     }
 }
 
-fn close(ends: &Ends, patience: Duration) -> Result<(), Unclosed> {
+fn close(ends: &Ends, patience: Duration, is_released: bool) -> Result<(), Unclosed> {
     let end = ends.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some(End { commands, shared }) = end else { return Ok(()) };
     let (done, answer) = channel();
-    let is_told = commands.send(Command::Close { done }).is_ok();
+    let is_told = commands.send(Command::Close { is_released, done }).is_ok();
     let is_clean = is_told && answer.recv_timeout(patience).unwrap_or_default();
     let unacknowledged = shared.unacknowledged();
     match is_clean && unacknowledged == 0 {

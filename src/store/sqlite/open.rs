@@ -19,6 +19,7 @@ use super::maintenance::Maintenance;
 use super::reader::{SqliteReader, open_to_read};
 use super::schema::{self, APPLICATION_ID, MIGRATIONS, Meta};
 use super::shared::Shared;
+use super::system::FileIdentity;
 use super::writer::{Patience, Writer};
 use super::{Durability, End, SqliteStore, StoreSettings, system};
 use crate::store::Loaded;
@@ -27,6 +28,9 @@ use crate::store::search::file::SearchFiles;
 
 /// How long the check after an unclean stop may take.
 const CHECK_MAX: Duration = Duration::from_secs(5);
+/// How long a writer that was too slow to close is waited for, and how often it is looked at.
+const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+const LOCK_STEP: Duration = Duration::from_millis(10);
 /// How many steps of SQLite's machine pass between two looks at the clock.
 const CHECK_STEPS: i32 = 10_000;
 /// What every SQLite file begins with, and where in its header what stands (fileformat2.html, 1.3).
@@ -88,9 +92,59 @@ impl SqliteStore {
             true => prepare(&file)?,
             false => create(&file)?,
         }
+        SqliteStore::start(directory, settings, Begins::Anew)
+    }
+
+    /// Opens what another process has released, to go on with it.
+    ///
+    /// # Errors
+    /// Why it cannot be used, in one line.
+    pub fn take_over(
+        path: &Path,
+        settings: StoreSettings,
+    ) -> Result<(SqliteStore, Loaded), OpenError> {
+        let directory = Directory::lock(path)?;
+        inspect(&directory.database(), Depth::Header)?;
+        SqliteStore::start(directory, settings, Begins::Further)
+    }
+
+    /// Opens what this process has released, and another one may have opened since. The file is not
+    /// looked at: to close a file gives up the locks that other connections of the same process have
+    /// on it, which still read (SQLite, "How To Corrupt An SQLite Database File", 2.2).
+    ///
+    /// # Errors
+    /// Why it cannot be used, in one line.
+    pub(super) fn open_again(
+        path: &Path,
+        settings: StoreSettings,
+    ) -> Result<SqliteStore, OpenError> {
+        let until = Instant::now() + LOCK_PATIENCE;
+        let directory = loop {
+            match Directory::lock(path) {
+                // A disk is slow, and its writer not done.
+                Err(OpenError::Locked { .. }) if Instant::now() < until => {
+                    thread::sleep(LOCK_STEP);
+                }
+                locked => break locked?,
+            }
+        };
+        SqliteStore::start(directory, settings, Begins::Further).map(|(store, _)| store)
+    }
+
+    fn start(
+        directory: Directory,
+        settings: StoreSettings,
+        begins: Begins,
+    ) -> Result<(SqliteStore, Loaded), OpenError> {
+        let file = directory.database();
+        let path = file.parent().unwrap_or(&file).to_owned();
+        let failed = |error| OpenError::Directory { path: path.clone(), error };
         let (mut store, loaded, writer, mut maintenance) =
-            connect(&file, settings).map_err(|error| OpenError::of(&file, error))?;
+            connect(&file, settings, begins).map_err(|error| OpenError::of(&file, error))?;
         maintenance.look_at_room();
+        if begins == Begins::Further {
+            maintenance.put_off_scrub();
+        }
         let files = SearchFiles::beside(&file, &loaded.epoch);
         let index = SearchIndex::start(files, store.settings.scrub_every).map_err(failed)?;
         store.search_with(index);
@@ -238,26 +292,34 @@ fn check_pages(connection: &Connection, file: &Path, sql: &str) -> Result<(), Op
     }
 }
 
+/// What was before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Begins {
+    /// A stop, or a crash: nobody is there.
+    Anew,
+    /// Another process, or this one, which has released it a moment ago.
+    Further,
+}
+
 type Connected = (SqliteStore, Loaded, Writer<Database>, Maintenance);
 
 /// Opens a file that is in order: all connections, and what the threads are to do.
-fn connect(file: &Path, settings: StoreSettings) -> rusqlite::Result<Connected> {
+fn connect(file: &Path, settings: StoreSettings, begins: Begins) -> rusqlite::Result<Connected> {
     let shared = Arc::new(Shared::default());
     let mut database = Database::open(file, settings.durability, Arc::clone(&shared))?;
     let mut connection = open_to_read(file)?;
     if Meta::IsClean.number(&connection)? == 0 {
         shared.note_deleted();
     }
-    let epoch = lost_by_power_cut(&connection)?.then(system::new_epoch);
-    if epoch.is_some() {
-        warn!(
-            "the machine stopped abruptly: what was said last may be lost (--durability process)"
-        );
+    match begins {
+        Begins::Anew => begin(&mut database, &connection, settings.durability)?,
+        Begins::Further => database.go_on(settings.durability)?,
     }
-    database.begin(epoch.as_deref(), settings.durability)?;
     let reader = Arc::new(SqliteReader::open(file)?);
     let loaded = load(&mut connection, settings.rooms_max, &settings.preload)?;
 
+    let io_failed = |error| rusqlite::Error::ToSqlConversionFailure(Box::new(error));
+    let identity = FileIdentity::of(file).map_err(io_failed)?;
     let (commands, received) = channel();
     let commands = Arc::new(commands);
     let (nudge, nudged) = sync_channel(1);
@@ -273,6 +335,7 @@ fn connect(file: &Path, settings: StoreSettings) -> rusqlite::Result<Connected> 
     Ok((
         SqliteStore {
             path: file.parent().unwrap_or(file).to_owned(),
+            identity,
             settings,
             ends: Arc::new(Mutex::new(Some(End { commands, shared: Arc::clone(&shared) }))),
             shared,
@@ -285,6 +348,20 @@ fn connect(file: &Path, settings: StoreSettings) -> rusqlite::Result<Connected> 
         writer,
         maintenance,
     ))
+}
+
+fn begin(
+    database: &mut Database,
+    connection: &Connection,
+    durability: Durability,
+) -> rusqlite::Result<()> {
+    let epoch = lost_by_power_cut(connection)?.then(system::new_epoch);
+    if epoch.is_some() {
+        warn!(
+            "the machine stopped abruptly: what was said last may be lost (--durability process)"
+        );
+    }
+    database.begin(epoch.as_deref(), durability)
 }
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {

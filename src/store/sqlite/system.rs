@@ -3,6 +3,7 @@
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,6 +11,20 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub fn free_bytes(path: &Path) -> io::Result<u64> {
     let found = rustix::fs::statvfs(path)?;
     Ok(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
+/// Tells a file from another one that has come to be at its path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileIdentity {
+    device: u64,
+    inode: u64,
+}
+
+impl FileIdentity {
+    pub fn of(path: &Path) -> io::Result<FileIdentity> {
+        let found = fs::metadata(path)?;
+        Ok(FileIdentity { device: found.dev(), inode: found.ino() })
+    }
 }
 
 /// What the files of a directory have together, in bytes. One that goes meanwhile has nothing.

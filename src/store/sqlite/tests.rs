@@ -14,7 +14,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ffi};
 
 use super::open::migrate;
-use super::reader::SqliteReader;
+use super::reader::{SqliteReader, open_to_read};
 use super::schema::{self, APPLICATION_ID, copy_path};
 use super::shared::{Refusal, Shared};
 use super::tools::{Format, ToolError};
@@ -22,7 +22,7 @@ use super::writer::{Command, Failure, Group, Patience, Target, Writer};
 use super::{SqliteStore, StoreSettings, tools};
 use crate::ids::GroupId;
 use crate::store::{
-    Change, Loaded, Progress, Space, Store, StoreError, StoredAccount, StoredPeople,
+    Change, Loaded, Progress, Space, Store, StoreError, StoredAccount, StoredMessage, StoredPeople,
 };
 
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -80,7 +80,7 @@ impl Target for Scripted {
         Ok(true)
     }
 
-    fn close(self) -> Result<(), Failure> {
+    fn close(self, _: bool) -> Result<(), Failure> {
         self.answer(Asked::Close)
     }
 }
@@ -132,7 +132,7 @@ impl Stage {
     /// Ends it in an orderly way; returns whether all is on disk, and what was asked for.
     fn close(self) -> (bool, Vec<Asked>) {
         let (done, answer) = channel();
-        self.commands.send(Command::Close { done }).expect("a writer");
+        self.commands.send(Command::Close { is_released: false, done }).expect("a writer");
         let is_clean = answer.recv().expect("an answer");
         self.thread.join().expect("no panic");
         (is_clean, self.target.asked())
@@ -234,7 +234,9 @@ fn reasons_to_refuse_come_and_go_apart_from_each_other() {
     assert!(shared.set_refusal(Refusal::SizeReached, true));
     assert!(shared.set_refusal(Refusal::DiskFull, false));
     assert_eq!(shared.space(), Space::Short);
-    for why in [Refusal::ReserveUsed, Refusal::WriteFailed, Refusal::JournalFull] {
+    for why in
+        [Refusal::ReserveUsed, Refusal::SizeReserveUsed, Refusal::WriteFailed, Refusal::JournalFull]
+    {
         assert!(shared.set_refusal(why, true));
         assert_eq!(shared.space(), Space::Full);
         assert!(shared.set_refusal(why, false));
@@ -445,4 +447,136 @@ fn members_from_before_it_was_known_have_read_everything() {
 
 fn reopen(scratch: &Scratch) -> (SqliteStore, Loaded) {
     SqliteStore::open(&scratch.0, StoreSettings::default()).unwrap_or_else(|why| panic!("{why}"))
+}
+
+// ---- One process after the other ----
+
+fn say(store: &mut SqliteStore, group: u64, id: u64) {
+    let message = StoredMessage {
+        id,
+        unix_ms: 0,
+        is_action: false,
+        author: "alice".into(),
+        text: format!("message {id}").into(),
+        account: None,
+    };
+    let opened = Change::RoomOpened {
+        room: 1,
+        name: "#lobby".into(),
+        key: "#lobby".into(),
+        skeletons: Vec::new(),
+        first_id: 1,
+    };
+    let opened = (id == 1).then_some(opened);
+    let said = Change::Said { room: 1, message, key: None };
+    store.append(GroupId(group), opened.into_iter().chain([said]).collect());
+    let began = Instant::now();
+    while store.progress() != Progress::Durable(GroupId(group)) {
+        assert!(began.elapsed() < DEADLINE, "{:?}", store.progress());
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn take_over(scratch: &Scratch, settings: StoreSettings) -> (SqliteStore, Loaded) {
+    SqliteStore::take_over(&scratch.0, settings).unwrap_or_else(|why| panic!("{why}"))
+}
+
+fn close_it(store: SqliteStore) {
+    let closer = store.closer();
+    drop(store);
+    closer.close(DEADLINE).expect("an orderly end");
+}
+
+/// Everybody waits for that: what is in the journal stays there, and who reads it is not waited for.
+#[test]
+fn a_store_is_released_without_moving_its_journal() {
+    let scratch = Scratch::new("released");
+    let (mut store, _) = reopen(&scratch);
+    say(&mut store, 1, 1);
+    let file = scratch.0.join("history.db");
+    let reading = open_to_read(&file).expect("somebody else");
+    let began = reading.unchecked_transaction().expect("it reads");
+    let count = |connection: &Connection| -> u64 {
+        connection.query_row("SELECT count(*) FROM messages", [], |row| row.get(0)).expect("a row")
+    };
+    assert_eq!(count(&began), 1);
+    say(&mut store, 2, 2);
+    let of_file = || fs::metadata(&file).and_then(|it| it.modified()).expect("a time");
+    let before = of_file();
+    store.release().expect("it is closed");
+    assert_eq!(of_file(), before, "nothing is moved into the file");
+    let (mut other, loaded) = take_over(&scratch, StoreSettings::default());
+    assert_eq!(loaded.rooms[0].next_id, 3);
+    say(&mut other, 1, 3);
+    other.release().expect("it is closed");
+    assert_eq!(of_file(), before, "nor by the next one");
+    drop((began, other));
+    store.take_back().expect("it is opened again");
+    say(&mut store, 3, 4);
+    close_it(store);
+    let (store, loaded) = reopen(&scratch);
+    assert_eq!(loaded.rooms[0].next_id, 5);
+    close_it(store);
+}
+
+/// Guests may be there, whom no store knows of, and say something.
+#[test]
+fn a_room_of_which_all_is_forgotten_is_there_in_the_next_process() {
+    let scratch = Scratch::new("forgotten");
+    let settings = StoreSettings { keep_days: Some(1), ..StoreSettings::default() };
+    let (mut store, _) = reopen(&scratch);
+    say(&mut store, 1, 1);
+    close_it(store);
+    let opened = SqliteStore::open(&scratch.0, settings.clone());
+    let (mut store, _) = opened.unwrap_or_else(|why| panic!("{why}"));
+    let began = Instant::now();
+    while store.take_expired().is_empty() {
+        assert!(began.elapsed() < DEADLINE, "it is kept");
+        thread::sleep(Duration::from_millis(1));
+    }
+    store.release().expect("it is closed");
+    let (mut store, loaded) = take_over(&scratch, settings);
+    assert_eq!((loaded.rooms[0].first_id, loaded.rooms[0].next_id), (2, 2));
+    say(&mut store, 1, 2);
+    close_it(store);
+}
+
+#[test]
+fn what_is_not_what_was_opened_is_not_released() {
+    let scratch = Scratch::new("moved");
+    let (store, _) = reopen(&scratch);
+    assert_eq!(store.check_release(), Ok(()));
+    let moved = scratch.0.with_extension("moved");
+    fs::rename(&scratch.0, &moved).expect("another name");
+    assert!(store.check_release().is_err(), "it is not there");
+    fs::create_dir(&scratch.0).expect("a directory");
+    fs::copy(moved.join("history.db"), scratch.0.join("history.db")).expect("a copy");
+    assert!(store.check_release().is_err(), "it is another one");
+    fs::remove_dir_all(&scratch.0).expect("the copy goes");
+    fs::rename(&moved, &scratch.0).expect("its name again");
+    assert_eq!(store.check_release(), Ok(()));
+    close_it(store);
+}
+
+/// Without its lock, the next program that closes the file would take itself for the last one that
+/// has it open, and remove the journal.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_store_that_is_taken_back_has_its_locks() {
+    use std::os::unix::fs::MetadataExt;
+    let scratch = Scratch::new("taken-back");
+    let (mut store, _) = reopen(&scratch);
+    say(&mut store, 1, 1);
+    let locks = || {
+        let inode = fs::metadata(scratch.0.join("history.db")).expect("a file").ino();
+        let all = fs::read_to_string("/proc/locks").expect("Linux");
+        let (pid, file) = (format!(" {} ", std::process::id()), format!(":{inode} "));
+        all.lines().filter(|line| line.contains(&pid) && line.contains(&file)).count()
+    };
+    assert!(locks() > 0, "it is open");
+    store.release().expect("it is closed");
+    store.take_back().expect("it is opened again");
+    assert!(locks() > 0, "it is open");
+    say(&mut store, 2, 2);
+    close_it(store);
 }

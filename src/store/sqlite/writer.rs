@@ -65,8 +65,10 @@ pub enum Command {
     Scrub {
         done: Sender<bool>,
     },
-    /// Ends in an orderly way; answers whether all is on disk.
+    /// Ends in an orderly way; answers whether all is on disk. `is_released`: another process goes on
+    /// with it at once, and everybody waits for that.
     Close {
+        is_released: bool,
         done: Sender<bool>,
     },
 }
@@ -100,8 +102,8 @@ pub trait Target {
     /// The same, and overwrites the journal.
     fn scrub(&mut self) -> Result<bool, Failure>;
 
-    /// Leaves everything in order.
-    fn close(self) -> Result<(), Failure>;
+    /// Leaves everything in order, or as it is if it is released.
+    fn close(self, is_released: bool) -> Result<(), Failure>;
 }
 
 /// The answer to [`Command::Close`].
@@ -169,7 +171,9 @@ impl<T: Target> Writer<T> {
                 Command::Scrub { done } => {
                     let _ = done.send(self.scrub());
                 }
-                Command::Close { done } => return Some(Closed { is_clean: self.close(), done }),
+                Command::Close { is_released, done } => {
+                    return Some(Closed { is_clean: self.close(is_released), done });
+                }
             }
         }
         None
@@ -338,11 +342,11 @@ impl<T: Target> Writer<T> {
         }
     }
 
-    fn close(self) -> bool {
+    fn close(self, is_released: bool) -> bool {
         if self.shared.is_broken() {
             return false;
         }
-        match self.target.close() {
+        match self.target.close(is_released) {
             Ok(()) => true,
             Err(Failure::Disk(why) | Failure::Sync(why) | Failure::Wrong(why)) => {
                 error!("the history could not be closed in an orderly way: {why}");

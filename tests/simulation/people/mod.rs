@@ -218,7 +218,7 @@ impl People {
                 _ => self.act(),
             }
             self.step();
-            if self.own.u32(0..40) == 0 {
+            if self.own.u32(0..self.upgrade_every()) == 0 {
                 self.upgrade();
             }
         }
@@ -253,7 +253,7 @@ impl People {
                 let from = (terminal.address(), 1000).into();
                 if rng.u32(0..6) == 0 && stage.server.admit(from, stage.now()).is_ok() {
                     let (number, wire) = stage.connect_from(from, 10_000_000);
-                    terminal.connect(number, wire, rng);
+                    terminal.connect(number, wire, (&model.borrow(), rules), requests, rng);
                 }
             } else if rng.u32(0..300) == 0 {
                 terminal.break_off();
@@ -286,7 +286,8 @@ impl People {
             if follower.is_free() && rng.u32(0..12) == 0 {
                 let from = following::address(rng);
                 if stage.server.admit(from, stage.now()).is_ok() {
-                    follower.connect(stage.connect_from(from, 10_000_000), &model.borrow(), rng);
+                    let connection = stage.connect_from(from, 10_000_000);
+                    follower.connect(connection, &mut model.borrow_mut(), rng);
                 }
             } else if rng.u32(0..100) == 0 {
                 follower.break_off();
@@ -429,6 +430,12 @@ impl People {
             let left = until_ms.saturating_sub(UNIX_MS + self.stage.now);
             self.stage.now += left.saturating_sub(self.rng.u64(1..LONGEST_MS));
         }
+    }
+
+    /// One step in so many is followed by an upgrade: more while there is something that only memory
+    /// has, for guests who may come back.
+    fn upgrade_every(&self) -> u32 {
+        if self.model.borrow().has_traces() { 4 } else { 40 }
     }
 
     /// The server goes on as another one: nobody notices, or nothing has come of it.

@@ -15,7 +15,7 @@ use super::term::Term;
 use super::told::Told;
 
 /// From one address so many tokens that are not known are looked up at once.
-const UNKNOWN_BURST: u32 = 20;
+pub const UNKNOWN_BURST: u32 = 20;
 const FORGOTTEN_MAX: usize = 64;
 
 /// A guest may come back with it.
@@ -131,6 +131,13 @@ impl Model {
                 self.kept.ignores.insert(pair);
             }
         }
+    }
+
+    /// Whether something was done about a guest who has left.
+    pub fn has_traces(&self) -> bool {
+        let is_empty =
+            |it: &Trace| it.removed.is_empty() && it.mutes.is_empty() && it.ignores.is_empty();
+        !self.traces.values().all(is_empty)
     }
 
     fn trace_of(&self, guest: u64) -> Trace {
