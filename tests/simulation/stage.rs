@@ -352,6 +352,9 @@ impl<A: Service> Stage<A> {
         self.keeps = !self.keeps && self.rng.u8(..) < self.keeping && !self.server.batch().is_full;
         self.server.deliver(!self.keeps);
         self.server.assert_invariants();
+        for link in self.links.borrow().values() {
+            assert!(link.wire.borrow().kept.is_empty(), "an end follows the last bytes at once");
+        }
         self.check_greetings();
         let is_overdue = self.server.next_deadline().is_some_and(|at| at <= self.now);
         self.overdue = if is_overdue { self.overdue + 1 } else { 0 };

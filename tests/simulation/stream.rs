@@ -68,6 +68,8 @@ pub struct Wire {
     pub established_at: Option<u64>,
     /// Written by the server, and not passed on to its kernel.
     pub buffer: VecDeque<u8>,
+    /// Written as the last, and kept until the end goes along.
+    pub kept: VecDeque<u8>,
     /// Written by the server and not read by the client.
     pub downlink: VecDeque<u8>,
     /// What both kernels hold on the way down, in bytes.
@@ -124,6 +126,7 @@ impl Wire {
             first: Vec::new(),
             reset: false,
             breaks_at_write: false,
+            kept: VecDeque::new(),
             downlink: VecDeque::new(),
             capacity,
             written: 0,
@@ -328,6 +331,7 @@ impl Write for Near {
         wire.check_writable()?;
         assert!(!wire.shut, "written to after its writing half was shut");
         assert!(wire.established_at.is_some(), "written to before it was established");
+        assert!(wire.kept.is_empty(), "written to behind its last bytes");
         let offered: usize = slices.iter().map(|slice| slice.len()).sum();
         assert!(offered > 0, "a write of nothing");
         let holds = wire.faults.buffer_bytes_max > 0;
@@ -369,8 +373,19 @@ impl Stream for Near {
         }
         assert!(!wire.shut, "shut twice");
         assert!(wire.buffer.is_empty(), "shut before it was flushed");
+        wire.send_kept();
         wire.shut = true;
         Ok(())
+    }
+
+    fn write_last(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = self.write(bytes)?;
+        let mut wire = self.0.borrow_mut();
+        if wire.faults.buffer_bytes_max == 0 && taken == bytes.len() {
+            let before = wire.downlink.len() - taken;
+            wire.kept = wire.downlink.split_off(before);
+        }
+        Ok(taken)
     }
 
     fn wants_write(&self) -> bool {
@@ -412,12 +427,19 @@ impl Stream for Near {
     }
 }
 
+impl Wire {
+    fn send_kept(&mut self) {
+        self.downlink.append(&mut self.kept);
+    }
+}
+
 impl Drop for Near {
     fn drop(&mut self) {
         let mut wire = self.0.borrow_mut();
         if wire.is_handed_over {
             return;
         }
+        wire.send_kept();
         wire.dropped = true;
         if !wire.input.is_empty() && !wire.reset {
             wire.reset_by_close();

@@ -81,8 +81,17 @@ impl Write for MaybeTls {
 }
 
 impl Stream for MaybeTls {
+    fn write_last(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.session {
+            None => self.socket.write_last(bytes),
+            Some(_) => self.write(bytes),
+        }
+    }
+
     fn shutdown_write(&mut self) -> io::Result<()> {
-        self.say_goodbye();
+        if let Some(session) = &mut self.session {
+            session.say_goodbye(&mut self.socket);
+        }
         self.socket.shutdown_write()
     }
 
@@ -119,12 +128,6 @@ impl Stream for MaybeTls {
     #[inline]
     fn take_work(&mut self) -> u64 {
         self.session.as_mut().map_or(0, |session| session.take_work())
-    }
-
-    fn say_goodbye(&mut self) {
-        if let Some(session) = &mut self.session {
-            session.say_goodbye(&mut self.socket);
-        }
     }
 }
 

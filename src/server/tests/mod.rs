@@ -50,6 +50,10 @@ struct Far {
     room: usize,
     writes: usize,
     is_shut: bool,
+    /// Its end has to follow what was written last.
+    awaits_end: bool,
+    /// It has, at once.
+    ended_together: bool,
     /// Calls until the next one is interrupted by a signal.
     interrupt_in: Option<usize>,
     is_dropped: bool,
@@ -102,6 +106,7 @@ impl Write for Near {
         let mut far = self.0.borrow_mut();
         far.trouble()?;
         assert!(!far.is_shut, "written to after its writing half was shut");
+        assert!(!far.awaits_end, "written to behind its last bytes");
         far.writes += 1;
         let offered: usize = slices.iter().map(|slice| slice.len()).sum();
         assert!(offered > 0, "a write of nothing");
@@ -141,7 +146,14 @@ impl Stream for Near {
         far.trouble()?;
         assert!(far.buffer.is_empty(), "shut before it was flushed");
         far.is_shut = true;
+        far.ended_together = mem::take(&mut far.awaits_end);
         Ok(())
+    }
+
+    fn write_last(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = self.write(bytes)?;
+        self.0.borrow_mut().awaits_end = taken == bytes.len();
+        Ok(taken)
     }
 
     fn wants_write(&self) -> bool {

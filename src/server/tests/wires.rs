@@ -1005,6 +1005,7 @@ fn a_connection_for_one_request_is_over_in_one_turn() {
         sim.send(&peer, request);
         sim.turn();
         assert!(peer.output().ends_with("\r\n\r\nok") && peer.is_dropped(), "{request}");
+        assert!(peer.far.borrow().ended_together, "in one packet");
         assert_eq!(sim.server.next_deadline(), None, "{request}");
     }
     // What has come behind it must not reset the connection before the answer has been read.

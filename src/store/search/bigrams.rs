@@ -122,7 +122,18 @@ fn shortened(word: &str) -> &str {
 
 /// Appends the terms of a text that is kept, each after a space.
 pub fn append_terms(normalized: &str, terms: &mut String) {
+    if normalized.is_ascii() {
+        return append_ascii_words(normalized, terms);
+    }
     pieces(normalized).for_each(|piece| append_piece(piece, true, terms));
+}
+
+/// The same of a text that has nothing but words: it is told from the pieces by a test.
+fn append_ascii_words(normalized: &str, terms: &mut String) {
+    let words = normalized.split(|c: char| !c.is_ascii_alphanumeric());
+    for word in words.filter(|word| !word.is_empty()) {
+        append_piece(Piece::Word(&word[..word.len().min(WORD_CHARS_MAX)]), true, terms);
+    }
 }
 
 /// Appends the terms of one piece. `is_whole`: a run ends here, so that its last character is a
@@ -183,6 +194,19 @@ mod tests {
         assert_eq!(terms("party🎉🎉!"), " party 🎉🎉 🎉");
         assert_eq!(terms("❤\u{FE0F}"), terms("❤"));
         assert_eq!(terms("5€"), " 5 €");
+    }
+
+    #[test]
+    fn words_without_runs_are_told_as_their_pieces_are() {
+        for seed in 0..2_000 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let count = random.usize(..200);
+            let character = || if random.bool() { random.char('\0'..='\x7F') } else { 'a' };
+            let text: String = std::iter::repeat_with(character).take(count).collect();
+            let (normalized, mut by_pieces) = (normalize(&text), String::new());
+            pieces(&normalized).for_each(|piece| append_piece(piece, true, &mut by_pieces));
+            assert_eq!(terms(&text), by_pieces, "{text:?}");
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::file::{
     partitions, words,
 };
 use super::forgetting::{forget_before, forget_deleted, scrub};
+use super::pace::Pace;
 use super::query::document;
 use super::searcher::Searcher;
 
@@ -129,6 +130,7 @@ impl SearchIndex {
             has_failed: false,
             scrub_every,
             scrub_due: Instant::now(),
+            pace: Pace::new(Instant::now()),
         };
         let thread = thread::Builder::new().name("search".to_owned());
         let thread = thread.spawn(move || indexer.run())?;
@@ -180,6 +182,7 @@ struct Indexer {
     has_failed: bool,
     scrub_every: Duration,
     scrub_due: Instant,
+    pace: Pace,
 }
 
 impl Indexer {
@@ -266,6 +269,11 @@ impl Indexer {
             self.shared.indexed.store(indexed, Ordering::Release);
             if count == 0 {
                 break;
+            }
+            let newest = self.shared.newest.load(Ordering::Acquire);
+            let pause = self.pace.pause(newest, self.shared.lag(), Instant::now());
+            if !pause.is_zero() {
+                thread::park_timeout(pause);
             }
         }
         while !self.shared.is_stopping.load(Ordering::Acquire) {

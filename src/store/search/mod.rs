@@ -14,6 +14,7 @@ pub mod bigrams;
 pub mod file;
 mod forgetting;
 mod index;
+mod pace;
 pub mod query;
 mod searcher;
 mod snippet;

@@ -26,6 +26,9 @@ const BUSY: Duration = Duration::from_secs(2);
 const EMPTYING_BUSY: Duration = Duration::from_millis(50);
 /// Statements that are kept ready: all there are.
 const STATEMENTS_MAX: usize = 64;
+/// Messages that one statement adds, if there are so many: it takes a third fewer instructions than
+/// a statement for each.
+const ROWS: usize = 16;
 /// Messages forgotten in one transaction, so that what is said hardly waits for it.
 const EXPIRED_MAX: u64 = 1000;
 /// Of so many it is looked at how old they are: what comes first may be from a time when the clock was
@@ -52,6 +55,13 @@ pub struct Database {
 struct Said {
     next_id: u64,
     last_n: u64,
+}
+
+/// A message, its number and its room.
+struct Numbered<'a> {
+    n: u64,
+    room: u64,
+    message: &'a StoredMessage,
 }
 
 impl Database {
@@ -114,28 +124,28 @@ impl Database {
         let step = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut next_n = self.next_n;
         let mut said: HashMap<u64, Said> = HashMap::new();
-        {
-            let mut insert = step
-                .prepare_cached("INSERT INTO messages VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
-            for change in groups.iter().flat_map(|group| &group.changes) {
-                let Change::Said { room, message, key } = change else {
-                    // What was said there counts for those that come after it.
-                    if let Change::RoomClosed { room } = change
-                        && let Some(last) = said.remove(room)
-                    {
-                        update_rooms(&step, &HashMap::from([(*room, last)]))?;
-                    }
-                    apply(&step, change)?;
-                    continue;
-                };
-                insert_message(&mut insert, next_n, *room, message)?;
-                if let Some(key) = key {
-                    insert_key(&step, next_n, *room, key, message)?;
+        let mut messages = Vec::new();
+        for change in groups.iter().flat_map(|group| &group.changes) {
+            let Change::Said { room, message, key } = change else {
+                // What was said there counts for those that come after it.
+                insert_messages(&step, &messages)?;
+                messages.clear();
+                if let Change::RoomClosed { room } = change
+                    && let Some(last) = said.remove(room)
+                {
+                    update_rooms(&step, &HashMap::from([(*room, last)]))?;
                 }
-                said.insert(*room, Said { next_id: message.id + 1, last_n: next_n });
-                next_n += 1;
+                apply(&step, change)?;
+                continue;
+            };
+            messages.push(Numbered { n: next_n, room: *room, message });
+            if let Some(key) = key {
+                insert_key(&step, next_n, *room, key, message)?;
             }
+            said.insert(*room, Said { next_id: message.id + 1, last_n: next_n });
+            next_n += 1;
         }
+        insert_messages(&step, &messages)?;
         update_rooms(&step, &said)?;
         step.commit()?;
         let is_deletion = |change: &Change| matches!(change, Change::Deleted { .. });
@@ -277,14 +287,38 @@ fn apply(step: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> {
     }
 }
 
-fn insert_message(
+fn insert_messages(step: &Transaction<'_>, messages: &[Numbered<'_>]) -> rusqlite::Result<()> {
+    let (many, rest) = messages.as_chunks::<ROWS>();
+    for (messages, rows) in [(many.as_flattened(), ROWS), (rest, 1)] {
+        if messages.is_empty() {
+            continue;
+        }
+        let values = ["(?, ?, ?, ?, ?, ?, ?, ?)"].repeat(rows).join(", ");
+        let mut insert = step.prepare_cached(&format!("INSERT INTO messages VALUES {values}"))?;
+        for messages in messages.chunks(rows) {
+            insert_rows(&mut insert, messages)?;
+        }
+    }
+    Ok(())
+}
+
+fn insert_rows(
     insert: &mut CachedStatement<'_>,
-    n: u64,
-    room: u64,
-    message: &StoredMessage,
+    messages: &[Numbered<'_>],
 ) -> rusqlite::Result<()> {
-    let StoredMessage { id, unix_ms, is_action, author, text, account } = message;
-    insert.execute(params![n, room, id, unix_ms, is_action, author, text, account]).map(drop)
+    for (row, Numbered { n, room, message }) in messages.iter().enumerate() {
+        let StoredMessage { id, unix_ms, is_action, author, text, account } = message;
+        let first = 8 * row + 1;
+        insert.raw_bind_parameter(first, n)?;
+        insert.raw_bind_parameter(first + 1, room)?;
+        insert.raw_bind_parameter(first + 2, id)?;
+        insert.raw_bind_parameter(first + 3, unix_ms)?;
+        insert.raw_bind_parameter(first + 4, is_action)?;
+        insert.raw_bind_parameter(first + 5, author)?;
+        insert.raw_bind_parameter(first + 6, text)?;
+        insert.raw_bind_parameter(first + 7, account)?;
+    }
+    insert.raw_execute().map(drop)
 }
 
 fn insert_key(
