@@ -182,7 +182,7 @@ fn nobody_ends_the_connections_of_others() {
         b> /sessions end c3
         b< ! You have no session c3. /sessions lists them.
         c> /sessions
-        c< ! Only people with an account can do that here. /login NAME, or /register CODE NAME with an invitation.
+        c< ! Only people with an account can do that here. /login NAME, or /register NAME.
         ",
     );
 }
