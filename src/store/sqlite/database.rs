@@ -11,6 +11,7 @@ use std::time::Duration;
 use rusqlite::hooks::Wal;
 use rusqlite::{CachedStatement, Connection, Transaction, TransactionBehavior, ffi, params};
 
+use super::age::Belief;
 use super::schema::Meta;
 use super::shared::Shared;
 use super::writer::{Failure, Group, JOURNAL_PAGES_MAX, Target};
@@ -145,10 +146,11 @@ impl Database {
         Ok(next_n)
     }
 
-    fn forget_oldest(&mut self, before_ms: u64, now_ms: u64) -> rusqlite::Result<usize> {
+    fn forget_oldest(&mut self, before_ms: u64, now: Belief) -> rusqlite::Result<usize> {
         let step = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let (forgotten, first_ids) = forget_messages(&step, before_ms, now_ms)?;
+        let (forgotten, first_ids) = forget_messages(&step, before_ms, now.unix_ms)?;
         forget_keys(&step)?;
+        now.keep(&step)?;
         step.commit()?;
         if forgotten > 0 {
             self.shared.add_expired(first_ids);
@@ -171,8 +173,8 @@ impl Target for Database {
         Ok(())
     }
 
-    fn expire(&mut self, before_ms: u64, now_ms: u64) -> Result<usize, Failure> {
-        Ok(self.forget_oldest(before_ms, now_ms)?)
+    fn expire(&mut self, before_ms: u64, now: Belief) -> Result<usize, Failure> {
+        Ok(self.forget_oldest(before_ms, now)?)
     }
 
     fn empty_journal(&mut self) -> Result<bool, Failure> {
