@@ -528,7 +528,7 @@ fn a_store_is_released_without_moving_its_journal() {
 
 /// Guests may be there, whom no store knows of, and say something.
 #[test]
-fn a_room_of_which_all_is_forgotten_is_there_in_the_next_process() {
+fn a_room_of_which_all_is_forgotten_is_there_after_an_upgrade() {
     let scratch = Scratch::new("forgotten");
     let settings = StoreSettings { keep_days: Some(1), ..StoreSettings::default() };
     let (mut store, _) = reopen(&scratch);
@@ -542,8 +542,10 @@ fn a_room_of_which_all_is_forgotten_is_there_in_the_next_process() {
         thread::sleep(Duration::from_millis(1));
     }
     store.release().expect("it is closed");
-    let (mut store, loaded) = take_over(&scratch, settings);
+    let (mut other, loaded) = take_over(&scratch, settings);
     assert_eq!((loaded.rooms[0].first_id, loaded.rooms[0].next_id), (2, 2));
+    other.release().expect("it is closed");
+    store.take_back().expect("it is opened again");
     say(&mut store, 1, 2);
     close_it(store);
 }
