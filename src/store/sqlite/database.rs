@@ -16,7 +16,7 @@ use super::schema::Meta;
 use super::shared::Shared;
 use super::writer::{Failure, Group, JOURNAL_PAGES_MAX, Target};
 use super::{Durability, PAGE_BYTES, deletions, directory, order, people, readings, rules, system};
-use crate::store::{Change, KEYS_MAX, StoredMessage};
+use crate::store::{Change, KEYS_MAX, RulesChange, StoredMessage};
 
 /// What has to fit before anything is taken again: less could be there though a turn's changes
 /// would not fit.
@@ -139,8 +139,7 @@ impl Database {
         }
         update_rooms(&step, &said)?;
         step.commit()?;
-        let is_deletion = |change: &Change| matches!(change, Change::Deleted { .. });
-        if groups.iter().flat_map(|group| &group.changes).any(is_deletion) {
+        if groups.iter().flat_map(|group| &group.changes).any(removes_words) {
             self.shared.note_deleted();
         }
         Ok(next_n)
@@ -153,6 +152,7 @@ impl Database {
         now.keep(&step)?;
         step.commit()?;
         if forgotten > 0 {
+            self.shared.note_deleted();
             self.shared.add_expired(first_ids);
         }
         Ok(forgotten)
@@ -277,6 +277,16 @@ fn apply(step: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> {
         Change::Reading(change) => readings::apply(step, change),
         Change::Said { .. } => unreachable!("messages are written by the caller"),
     }
+}
+
+/// Whether something that people have written is gone, which the journal has still.
+fn removes_words(change: &Change) -> bool {
+    matches!(
+        change,
+        Change::Deleted { .. }
+            | Change::RoomClosed { .. }
+            | Change::Rules(RulesChange::Emptied { .. })
+    )
 }
 
 fn insert_message(
