@@ -32,7 +32,7 @@ const IDLE_STEP: Duration = Duration::from_secs(1);
 const CHECKPOINT_PAGES: u32 = 1000;
 /// Between two looks for what is too old.
 const EXPIRE_STEP: Duration = Duration::from_secs(60);
-/// Before the journal is scrubbed first, and tried to be scrubbed again.
+/// Before the journal is scrubbed after an upgrade, and tried to be scrubbed again.
 const SCRUB_RETRY: Duration = Duration::from_secs(60);
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// What a journal begins with, and what a page has there (fileformat2.html, 4.1).
@@ -67,7 +67,6 @@ impl Maintenance {
         nudged: Receiver<()>,
         clock: BelievedClock,
     ) -> Maintenance {
-        let scrub_due = Instant::now() + settings.scrub_every.min(SCRUB_RETRY);
         Maintenance {
             connection,
             file,
@@ -78,7 +77,7 @@ impl Maintenance {
             has_warned: false,
             expired_at: None,
             clock,
-            scrub_due,
+            scrub_due: Instant::now(),
             lag: LagWatch::default(),
         }
     }
@@ -96,6 +95,11 @@ impl Maintenance {
                 return;
             }
         }
+    }
+
+    /// Everybody has had to wait for an upgrade: not for this as well.
+    pub fn put_off_scrub(&mut self) {
+        self.scrub_due = Instant::now() + self.settings.scrub_every.min(SCRUB_RETRY);
     }
 
     /// How much room there is; also asked before anything can be said.

@@ -143,6 +143,9 @@ impl SqliteStore {
         let (mut store, loaded, writer, mut maintenance) =
             connect(&file, settings, begins).map_err(|error| OpenError::of(&file, error))?;
         maintenance.look_at_room();
+        if begins == Begins::Further {
+            maintenance.put_off_scrub();
+        }
         let files = SearchFiles::beside(&file, &loaded.epoch);
         let index = SearchIndex::start(files, store.settings.scrub_every).map_err(failed)?;
         store.search_with(index);
