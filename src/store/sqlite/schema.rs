@@ -282,6 +282,8 @@ pub const HAS_PEOPLE: usize = 2;
 pub const HAS_AUTHORS: usize = 3;
 /// The same, of bans and the like.
 pub const HAS_ORDER: usize = 3;
+/// The same, of names that rooms have had.
+pub const HAS_FORMER_NAMES: usize = 3;
 
 /// What `meta` holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
