@@ -172,6 +172,31 @@ fn a_secret_is_hidden_as_it_is_typed() {
     assert!(!has(b"horse"), "{told:?}");
 }
 
+/// Also where the line comes key by key.
+#[test]
+fn who_logs_in_with_the_first_line_is_no_guest_before() {
+    let scratch = Scratch::new();
+    let server = scratch.start(&[]);
+    let mut alice = server.connect();
+    register(&mut alice, &owner_code(&server), "alice", "correct horse");
+    alice.ask("/join #dev", "You are in #dev");
+    alice.ask("/leave #lobby", "You left #lobby");
+    let mut bob = server.connect();
+    bob.enter();
+    let mut again = server.connect();
+    for key in b"/login alice\r\n" {
+        again.send(&[*key]);
+    }
+    again.until("Password of alice");
+    let told = again.ask("correct horse", "You are logged in as alice");
+    assert!(told.ends_with(" in #dev, #staff-log."), "{told}");
+    let listed = again.ask("/sessions", "this one");
+    assert!(listed.starts_with("*   c"), "{listed}");
+    // Nobody was told of anybody.
+    bob.send(b"/who\r\n");
+    assert_eq!(bob.told(), "* 1 in #lobby: guest-2");
+}
+
 // ---- What stays ----
 
 #[test]

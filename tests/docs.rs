@@ -217,13 +217,13 @@ fn every_command_is_documented_as_help_explains_it() {
     let server = Server::start(&["--mode", "chat"]);
     let mut client = server.connect();
     client.enter();
-    client.send(b"/help\r\n/nick two words\r\n");
+    client.send(b"/help all\r\n/nick two words\r\n");
     let mut real = BTreeMap::new();
     loop {
         let line = String::from_utf8(client.line()).expect("UTF-8");
         let Some((command, does)) = line.strip_prefix("* /").and_then(|line| line.split_once(": "))
         else {
-            // What follows the list is a sentence, and then our error.
+            // What follows the list is our error.
             if line.starts_with('!') {
                 break;
             }

@@ -4,6 +4,7 @@ mod common;
 
 use std::process::Command;
 use std::thread;
+use std::time::Duration;
 
 use common::{Client, Directory, Server, program};
 
@@ -210,6 +211,45 @@ fn curl_posts_as_the_page_says() {
     let long = "y".repeat(60_000);
     assert_eq!(curl(&["-H", "Expect: 100-continue", "-d", &long]), "ok");
     mia.until("yyy");
+}
+
+#[test]
+fn what_a_hook_said_is_found_by_its_name() {
+    let directory = Directory::new("hooks-search");
+    let server = start(&directory, &["--rate-limit", "off"]);
+    let (mut mia, path) = mia(&server);
+    post(&server, &path, "", "it is done", 200, "ok");
+    mia.until("deploy (hook): it is done");
+    mia.send(b"it is said\r\n");
+    // It may not be in the index yet.
+    for _ in 0..200 {
+        mia.send(b"/search is from:Deploy\r\n/search said\r\n");
+        let found = mia.until("ound");
+        let other = mia.until("ound");
+        if other.contains("Found 1 message") {
+            assert!(found.contains("Found 1 message"), "{found}");
+            return;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    panic!("nothing is found");
+}
+
+/// Nobody tries tokens for long from one address.
+#[test]
+fn addresses_of_hooks_are_not_guessed_for_long() {
+    let directory = Directory::new("hooks-guesses");
+    let server = start(&directory, &["--connect-rate", "off", "--rate-limit", "off"]);
+    let (_mia, path) = mia(&server);
+    for guess in 0..20 {
+        post(&server, &format!("/hook/cst_guess{guess}"), "", "x", 403, "\r\n\r\ninvalid_token");
+    }
+    let request = head("/hook/cst_guess", "", 1) + "x";
+    // Time goes on meanwhile.
+    let told = (0..20).map(|_| answer(&server, &[request.as_bytes()]));
+    let told = told.into_iter().find(|told| told.starts_with("HTTP/1.1 429 ")).expect("an end");
+    assert!(told.contains("\r\nRetry-After: 2\r\n") && told.ends_with("too_many_attempts"));
+    post(&server, &path, "", "x", 429, "too_many_attempts");
 }
 
 #[test]

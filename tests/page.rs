@@ -205,13 +205,16 @@ struct Page<'a> {
 impl Page<'_> {
     #[track_caller]
     fn command(&self, path: &str, body: &Value) -> Value {
-        let answer = match &self.browser {
+        self.try_command(path, body).unwrap_or_else(|error| panic!("{path} {body}: {error}"))
+    }
+
+    fn try_command(&self, path: &str, body: &Value) -> Result<Value, String> {
+        match &self.browser {
             Browser::Firefox(firefox) => firefox.command(path, body),
             Browser::Chromium { driver, session } => {
                 driver.command(&format!("session/{session}/{path}"), body)
             }
-        };
-        answer.unwrap_or_else(|error| panic!("{path} {body}: {error}"))
+        }
     }
 
     #[track_caller]
@@ -278,11 +281,11 @@ impl Page<'_> {
 
     #[track_caller]
     fn wait_until(&self, what: &str, condition: &str) {
-        let mut last = Value::Null;
         eventually(&format!("{what} ({condition})"), || {
-            // What it is about may not be there yet.
-            last = self.run(&format!("try {{ return {condition} }} catch {{ return false }}"));
-            (last == true).then_some(())
+            // What it is about may not be there yet, or the page may be about to be another one.
+            let script = format!("try {{ return {condition} }} catch {{ return false }}");
+            let holds = self.try_command("execute/sync", &json!({ "script": script, "args": [] }));
+            (holds == Ok(Value::Bool(true))).then_some(())
         });
     }
 
@@ -336,8 +339,10 @@ impl Page<'_> {
     }
 
     /// Has this in the message box at once, and sends it.
+    #[track_caller]
     fn paste(&self, text: &str) {
         self.fill(text);
+        self.wait_until("it can be sent", "!document.querySelector('#send').disabled");
         self.click("#send");
     }
 

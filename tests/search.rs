@@ -124,6 +124,7 @@ fn hits_have_all_that_is_shown_and_the_newest_is_first() {
     let stage = Stage::new();
     stage.say(1, 1_000, "alice", "端末のリスト");
     stage.say(2, 2_000, "Bob", "端末を開く");
+    stage.say(2, 3_000, "Deploy (hook)", "done");
     let index = stage.start();
     let searcher = index.searcher();
     let found = eventually_found(&searcher, &request("端末"), &["端末を開く", "端末のリスト"]);
@@ -137,6 +138,7 @@ fn hits_have_all_that_is_shown_and_the_newest_is_first() {
     assert_eq!(search(SearchRequest { rooms: Some(vec![1]), ..request("端末") }), "端末のリスト");
     assert_eq!(search(SearchRequest { rooms: Some(vec![]), ..request("端末") }), "");
     assert_eq!(search(SearchRequest { from: Some("BOB".into()), ..request("") }), "端末を開く");
+    assert_eq!(search(SearchRequest { from: Some("deploy".into()), ..request("") }), "done");
 }
 
 /// Conversations are rooms that only two accounts may read: that is part of what the index is asked.

@@ -382,6 +382,11 @@ fn a_store_that_is_full_says_so_until_there_is_room() {
     let (store, _) = open_with(&scratch, full);
     assert_eq!(store.space(), Space::Short, "order is kept all the same");
     close(store);
+    let over =
+        StoreSettings { bytes_max: Some(4096), free_bytes_min: 0, ..StoreSettings::default() };
+    let (store, _) = open_with(&scratch, over);
+    assert_eq!(store.space(), Space::Full, "order has a bound as well");
+    close(store);
     let no_room = StoreSettings { free_bytes_min: u64::MAX, ..StoreSettings::default() };
     let (store, _) = open_with(&scratch, no_room);
     assert_eq!(store.space(), Space::Full);
@@ -952,8 +957,13 @@ fn a_room_is_exported_as_text_json_and_html() {
     ));
     let error = tools::export(&scratch.0, ("#b", "#b"), Format::Text, &mut Vec::new());
     assert!(matches!(error, Err(ToolError::NoRoom { .. })));
-    let said = (4..=2600).map(|id| said(1, id, "more than a page")).collect();
-    append(&mut store, 2, said);
+    let message = StoredMessage { author: "ci (hook)".into(), ..message(4, "done") };
+    append(&mut store, 2, vec![Change::Said { room: 1, message, key: None }]);
+    let line = "{\"id\":4,\"time\":1795352709004,\"name\":\"ci (hook)\",\"text\":\"done\",\"hook\":true}\n";
+    assert!(export(Format::Json).ends_with(line), "{}", export(Format::Json));
+    assert!(export(Format::Text).ends_with(" <ci (hook)> done\n"));
+    let said = (5..=2600).map(|id| said(1, id, "more than a page")).collect();
+    append(&mut store, 3, said);
     assert_eq!(export(Format::Text).lines().count(), 2600);
     close(store);
 }

@@ -168,6 +168,149 @@ fn server_sent_events_have_ids_to_go_on_from() {
     assert_eq!(stream.next("joined")["gap"], true);
 }
 
+/// What an event-stream told: by what the last event is known, and what it said, as `#dev 3`.
+#[derive(Debug, Default)]
+struct Heard {
+    id: String,
+    said: Vec<String>,
+}
+
+impl Heard {
+    /// The next event, which may be several messages that were missed.
+    fn event(&mut self, stream: &mut Stream) {
+        let mut object = Value::Null;
+        loop {
+            let line = String::from_utf8(stream.0.line()).expect("UTF-8");
+            match line.trim_end().split_once(": ") {
+                Some(("id", id)) => id.clone_into(&mut self.id),
+                Some(("data", data)) => object = serde_json::from_str(data).expect("an object"),
+                _ if object.is_null() => {}
+                _ => break,
+            }
+        }
+        let room = object["room"].as_str().unwrap_or_default();
+        let own = std::slice::from_ref(&object);
+        let messages = match object["type"].as_str() {
+            Some("said") => own,
+            Some("history") => object["messages"].as_array().expect("messages"),
+            _ => &[],
+        };
+        self.said.extend(messages.iter().map(|message| format!("{room} {}", message["id"])));
+    }
+
+    fn until(&mut self, stream: &mut Stream, said: usize) {
+        while self.said.len() < said {
+            self.event(stream);
+        }
+    }
+}
+
+/// Wherever the connection breaks, what comes after that comes once, in each room.
+#[test]
+fn a_stream_of_several_rooms_goes_on_where_it_was_in_each() {
+    let directory = Directory::new("streams-several");
+    let server = start(&directory);
+    let (mut mia, token) = mia(&server);
+    for room in ["#ops", "#tea"] {
+        mia.ask(&format!("/join {room}"), &format!("You are in {room} now"));
+    }
+    let (query, events) = ("?room=dev&room=ops&room=tea", "Accept: text/event-stream\r\n");
+    let mut stream = Stream::open(&server, &token, query, events);
+    // Also where nothing was said yet.
+    let mut heard = Heard::default();
+    while !heard.id.contains(":tea:0") {
+        heard.event(&mut stream);
+    }
+    let mut ids = vec![heard.id.clone()];
+    let said = ["#dev 1", "#ops 1", "#dev 2", "#ops 2", "#ops 3", "#dev 3"];
+    let mut say = |room: &str| mia.send(format!("/msg {room} hello\r\n").as_bytes());
+    for (count, line) in said.iter().enumerate() {
+        say(&line[..4]);
+        heard.until(&mut stream, count + 1);
+        ids.push(heard.id.clone());
+    }
+    assert_eq!(heard.said, said);
+    drop(stream);
+    let of = |said: &[String], room: &str| -> Vec<String> {
+        said.iter().filter(|line| line.starts_with(room)).cloned().collect()
+    };
+    for (count, id) in ids.iter().enumerate() {
+        let again = format!("{events}Last-Event-ID: {id}\r\n");
+        let mut stream = Stream::open(&server, &token, query, &again);
+        let mut heard = Heard::default();
+        heard.until(&mut stream, said.len() - count);
+        let missed: Vec<String> = said[count..].iter().map(|line| (*line).to_owned()).collect();
+        for room in ["#dev", "#ops"] {
+            assert_eq!(of(&heard.said, room), of(&missed, room), "behind {id}");
+        }
+        // Broken off while it is told what it has missed, it goes on there as well.
+        let (mut stream, mut parts) = (Stream::open(&server, &token, query, &again), Vec::new());
+        let mut heard = Heard::default();
+        for _ in 0..4 {
+            heard.event(&mut stream);
+        }
+        parts.append(&mut heard.said);
+        let (id, rest) = (heard.id.clone(), said.len() - count - parts.len());
+        let again = format!("{events}Last-Event-ID: {id}\r\n");
+        let mut stream = Stream::open(&server, &token, query, &again);
+        heard.until(&mut stream, rest);
+        parts.append(&mut heard.said);
+        for room in ["#dev", "#ops"] {
+            assert_eq!(of(&parts, room), of(&missed, room), "behind {id}");
+        }
+    }
+}
+
+/// What a room is called when its account comes back to it.
+#[test]
+fn a_room_is_followed_under_any_name() {
+    let directory = Directory::new("streams-renamed");
+    let server = start(&directory);
+    let (mut mia, token) = mia(&server);
+    let mut stream = Stream::open(&server, &token, "?room=dev", "");
+    stream.next("joined");
+    mia.until("build joined #dev");
+    mia.ask("/rename #news", "#news");
+    mia.ask("/kick build", "removed build");
+    assert_eq!(stream.next("left")["you"], true);
+    mia.ask("/accept build", "build");
+    let mut build = server.join();
+    build.ask(&format!("/login {token}"), "You are logged in as build");
+    build.ask("/join #news", "You are in #news now");
+    mia.until("build joined #news");
+    mia.send(b"hello\r\n");
+    assert_eq!(stream.said().1, "hello");
+}
+
+/// From one address; who has one that is good is not kept from it by others.
+#[test]
+fn tokens_are_not_guessed_for_long() {
+    let directory = Directory::new("streams-guesses");
+    let server = start_with(&directory, &["--connect-rate", "off", "--proxy-from", "127.0.0.2"]);
+    let (_mia, token) = mia(&server);
+    let answer = |token: &str| {
+        let mut client = server.connect();
+        let request =
+            format!("GET /stream HTTP/1.0\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n");
+        client.send(request.as_bytes());
+        String::from_utf8(client.line()).expect("UTF-8")
+    };
+    for guess in 0..20 {
+        let told = answer(&format!("cst_guess{guess}"));
+        assert!(told.starts_with("HTTP/1.1 401 "), "{guess}: {told}");
+    }
+    let mut told = answer("cst_guess");
+    // Time goes on meanwhile.
+    for _ in 0..20 {
+        if told.starts_with("HTTP/1.1 429 ") {
+            break;
+        }
+        told = answer("cst_guess");
+    }
+    assert!(told.starts_with("HTTP/1.1 429 "), "{told}");
+    assert!(answer(&token).starts_with("HTTP/1.1 429 "), "it is not looked up");
+}
+
 /// As any client that does not read: it is let go, and the others are told everything.
 #[test]
 fn who_does_not_read_its_stream_is_let_go() {

@@ -55,6 +55,11 @@ impl Chat {
         if !self.unproven.is_empty() {
             self.note_proven(cx);
         }
+        if !self.outside.is_empty()
+            && let Some(wait) = self.come_in(cx, &mut parsed)
+        {
+            return Outcome::Blocked(wait);
+        }
         // First of all: what is unread decides over what has to be looked up.
         self.read_by_typing(cx);
         match parsed.as_ref().map_or(Ok(None), |request| self.prepare(cx, request)) {
@@ -220,12 +225,16 @@ impl Chat {
         self.backlog.withdraw(client, None);
         out.wake(Wait::Backlog(client));
         self.logins.forget(client);
+        self.outside.remove(&client);
         self.preferences.forget(client);
     }
 
     /// A client has been served, or is gone: nothing that it waited for is of use any more.
     pub(super) fn stop_waiting(&mut self, client: ClientId) {
         self.logins.proofs.forget(client);
+        if self.outside.get(&client) == Some(&true) {
+            self.outside.remove(&client);
+        }
         if let Some(keeping) = &mut self.keeping {
             keeping.forget(client);
             self.questions.forget(client);

@@ -9,7 +9,7 @@ use crate::service::Posted;
 /// What is answered if what was posted is said.
 const OK: &str = "ok";
 /// All that is answered to what is posted to hooks: the codes of docs/bots.md.
-const ANSWERS: [&str; 10] = [
+const ANSWERS: [&str; 11] = [
     OK,
     "action_prohibited",
     "contains_secret",
@@ -20,6 +20,7 @@ const ANSWERS: [&str; 10] = [
     "not_stored",
     "rate_limited",
     "too_long",
+    "too_many_attempts",
 ];
 
 /// What was posted to hooks, by what was answered. They only grow.

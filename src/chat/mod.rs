@@ -11,6 +11,7 @@
 //! - [`state::accounts`]: users who are kept; `logins` and `proofs`: how they are known; `access`:
 //!   who may ask for what.
 //! - `absences`: guests whose connections broke, and who may come back; `away`: who says so.
+//! - `followers`: programs that hear some rooms alone, and how far they have come there.
 //! - `mentions`: who a message is for; `written`: what terminals have been shown of it.
 //! - `terminal`: what the line editor of a terminal asks.
 //! - `preferences`: how people at terminals are shown things.
@@ -27,6 +28,7 @@ mod backlog;
 pub mod dialect;
 mod emoji;
 mod fanout;
+mod followers;
 mod handlers;
 mod hearing;
 pub mod ids;
@@ -142,6 +144,9 @@ pub struct Chat {
     /// Who waits for a ticket to arrive, the first one first; some may have gone.
     arriving: BTreeMap<Ticket, Vec<ClientId>>,
     absences: Absences,
+    /// Those at terminals that are in no room yet, as they are to be logged in first, and whether they
+    /// are on their way in as guests: few at any time.
+    outside: BTreeMap<ClientId, bool>,
     /// Those that were given another token and may not have got it: few at any time.
     unproven: BTreeSet<ClientId>,
     /// Those that are to be closed.
@@ -170,6 +175,7 @@ impl Chat {
             arrivals: BTreeMap::new(),
             arriving: BTreeMap::new(),
             absences: Absences::default(),
+            outside: BTreeMap::new(),
             unproven: BTreeSet::new(),
             ended: Ended::default(),
             keeping: None,
@@ -294,7 +300,7 @@ impl Service for Chat {
             out.set_dialect(client, Clock::showing_times().dialect());
         }
         let cx = &mut Context { client, peer: hello.peer, user, reference: None, out };
-        self.arrive(cx, hello.query, hello.credential.map(SecretHash::of));
+        self.arrive(cx, hello);
     }
 
     fn take_cookie(&mut self, code: &str, unix_ms: u64) -> Option<Box<str>> {
@@ -306,12 +312,13 @@ impl Service for Chat {
     }
 
     fn follow(
-        &self,
+        &mut self,
+        peer: Peer,
         wanted: &Wanted,
         credential: Option<&str>,
-        unix_ms: u64,
+        now: Now,
     ) -> Result<Following, HttpError> {
-        self.may_follow(wanted, credential, unix_ms)
+        self.may_follow(peer, wanted, credential, now)
     }
 
     fn waits(&self, client: ClientId, _: &Delivery) -> Option<Wait> {

@@ -201,9 +201,17 @@ pub struct Attempts {
     /// Of IPv6, networks of 64 bits: one host has a whole one.
     addresses: HashMap<IpAddr, TokenBucket>,
     accounts: HashMap<Whose, TokenBucket>,
-    /// Of addresses that have shown tokens of guests which nobody has. Not counted with passwords:
-    /// after a restart without a store no token is known.
-    unknown: HashMap<IpAddr, TokenBucket>,
+    /// Of addresses that have shown tokens which nobody has. Not counted with passwords: after a
+    /// restart without a store no token is known.
+    unknown: HashMap<(Shown, IpAddr), TokenBucket>,
+}
+
+/// Whose token is shown. Those of one kind do not keep the others from being looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Shown {
+    Guest,
+    /// Of a hook, or of a program that follows what is said.
+    Program,
 }
 
 impl Attempts {
@@ -224,21 +232,28 @@ impl Attempts {
         self.addresses.entry(network(peer.ip())).or_default().try_take(now, &rate).is_ok()
     }
 
-    /// Whether the token of a guest that comes from this address is looked up.
-    pub fn may_show(&self, peer: Peer, now_ms: u64) -> bool {
-        let bucket = self.unknown.get(&network(peer.ip()));
+    /// Whether one more could come from an address.
+    pub fn has_try(&self, peer: Peer, now_ms: u64) -> bool {
+        let bucket = self.addresses.get(&network(peer.ip()));
+        let (now, rate) = (slow(now_ms, ADDRESS_RATE), rate(ADDRESS_RATE));
+        peer.is_unix() || bucket.is_none_or(|bucket| bucket.has_token(now, &rate))
+    }
+
+    /// Whether a token that comes from this address is looked up.
+    pub fn may_show(&self, shown: Shown, peer: Peer, now_ms: u64) -> bool {
+        let bucket = self.unknown.get(&(shown, network(peer.ip())));
         bucket
             .is_none_or(|bucket| bucket.has_token(slow(now_ms, ADDRESS_RATE), &rate(ADDRESS_RATE)))
     }
 
     /// Nobody has the token that came from there.
-    pub fn note_unknown(&mut self, peer: Peer, now_ms: u64) {
+    pub fn note_unknown(&mut self, shown: Shown, peer: Peer, now_ms: u64) {
         if peer.is_unix() {
             return;
         }
         let (now, rate) = (slow(now_ms, ADDRESS_RATE), rate(ADDRESS_RATE));
         self.unknown.retain(|_, bucket| !bucket.is_full(now, &rate));
-        self.unknown.entry(network(peer.ip())).or_default().spend(1, now, &rate);
+        self.unknown.entry((shown, network(peer.ip()))).or_default().spend(1, now, &rate);
     }
 
     /// It was wrong.

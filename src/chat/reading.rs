@@ -7,16 +7,17 @@ use crate::chat::dialect::reply::Line;
 use crate::chat::handlers::Context;
 use crate::chat::handlers::readings::UNREAD_PAGE;
 use crate::chat::ids::{RoomId, UserId};
-use crate::chat::lobby;
 use crate::chat::name::RoomName;
 use crate::chat::questions::{Page, Question};
 use crate::chat::record::{Cached, Kept, LoadedRoom, RoomChange};
 use crate::chat::request::{
-    ConversationRequest, OrderRequest, ReadingRequest, Request, RequestError, Resume,
+    AccountRequest, ConversationRequest, OrderRequest, ReadingRequest, Request, RequestError,
+    Resume,
 };
 use crate::chat::settings::OWN_LAST_MAX;
 use crate::chat::state::history::{HistoryLimits, MESSAGE_BYTES, Message, MessageKind};
 use crate::chat::state::rooms::Room;
+use crate::chat::{LOBBY, lobby};
 use crate::delivery::Wait;
 use crate::store::{FoundRoom, PageRequest, StoredMessage, StoredRoom};
 
@@ -78,7 +79,8 @@ impl Chat {
         if self.keeping.is_none() {
             return Ok(None);
         }
-        let unknown = request.looked_up().filter(|typed| self.find_room(cx, typed).is_none());
+        let looked_up = self.room_looked_up(cx, request);
+        let unknown = looked_up.filter(|typed| self.find_room(cx, typed).is_none());
         let name = unknown.and_then(|typed| RoomName::parse(typed).ok());
         if let Some(name) = name.filter(|name| !self.questions.is_absent(name)) {
             match self.questions.room(cx.client, &name) {
@@ -123,6 +125,19 @@ impl Chat {
         match found {
             Some(found) if found.times >= TIMES_MAX || self.is_fresh(&page, &found) => Ok(None),
             _ => Ok(self.ask(cx, Question::Page(page))),
+        }
+    }
+
+    /// The room that a request is about, as typed.
+    fn room_looked_up<'a>(&self, cx: &Context<'_>, request: &'a Request<'_>) -> Option<&'a str> {
+        match request {
+            // It is there from when it has an account on.
+            Request::Account(AccountRequest::Register { password: Some(_), .. })
+                if self.outside.contains_key(&cx.client) =>
+            {
+                Some(LOBBY)
+            }
+            _ => request.looked_up(),
         }
     }
 

@@ -7,6 +7,7 @@ use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::chat::away::Aways;
+use crate::chat::followers::Followers;
 use crate::chat::ids::{RoomId, UserId};
 use crate::chat::state::order::Network;
 use crate::chat::state::users::UserSlot;
@@ -66,8 +67,7 @@ pub struct Sessions {
     /// elsewhere.
     lines: BTreeMap<ClientId, (u64, Option<RoomId>)>,
     by_user: Vec<u32>,
-    /// Those that hear only these rooms of their account, by the keys of their names.
-    followers: BTreeMap<ClientId, BTreeSet<Box<str>>>,
+    pub followers: Followers,
     pub aways: Aways,
     /// Since when each client is here, in seconds since 1970.
     since_s: Vec<u32>,
@@ -171,21 +171,6 @@ impl Sessions {
         self.private.get(word).is_some_and(|word| word & bit != 0)
     }
 
-    /// A client hears only these rooms of its account.
-    pub fn follow_only(&mut self, client: ClientId, rooms: BTreeSet<Box<str>>) {
-        self.followers.insert(client, rooms);
-    }
-
-    pub fn follows_some(&self, client: ClientId) -> bool {
-        !self.followers.is_empty() && self.followers.contains_key(&client)
-    }
-
-    /// Whether a client is to hear this room, if its account is in it.
-    pub fn hears(&self, client: ClientId, room: &str) -> bool {
-        self.followers.is_empty()
-            || self.followers.get(&client).is_none_or(|rooms| rooms.contains(room))
-    }
-
     /// Connections that are somebody.
     pub fn count(&self) -> usize {
         self.sessions.iter().flatten().count()
@@ -228,7 +213,7 @@ impl Sessions {
             self.alone.remove(&client);
             self.held_up.remove(&client);
             self.lines.remove(&client);
-            self.followers.remove(&client);
+            self.followers.end(client);
             self.aways.forget(client);
         }
     }
@@ -290,17 +275,19 @@ impl Sessions {
             is_alone: self.alone.contains(&client),
             held_up: self.held_up.get(&client).copied(),
             line: self.lines.get(&client).copied(),
-            follows: self.followers.get(&client).cloned(),
+            follows: self.followers.rooms_of(client),
         })
     }
 
     /// A client is here that another process has had. `slot`: its user's, if that is a guest.
+    /// `shows_ids`: see [`Followers::begin`].
     pub fn restore(
         &mut self,
         client: ClientId,
         peer: Peer,
         snapshot: SessionSnapshot,
         slot: Option<UserSlot>,
+        shows_ids: bool,
     ) {
         let SessionSnapshot { user, bucket, since_ms, is_private, key, rank, .. } = snapshot;
         let SessionSnapshot { is_alone, held_up, line, follows, .. } = snapshot;
@@ -323,7 +310,10 @@ impl Sessions {
         }
         self.held_up.extend(held_up.map(|at| (client, at)));
         self.lines.extend(line.map(|line| (client, line)));
-        self.followers.extend(follows.map(|rooms| (client, rooms)));
+        if let Some(rooms) = follows {
+            let places = rooms.into_iter().map(|room| (room, None)).collect();
+            self.followers.begin(client, places, shows_ids);
+        }
     }
 
     fn rank_of(&self, client: ClientId, user: UserId) -> Option<usize> {

@@ -67,6 +67,7 @@ impl Chat {
         self.arrivals.clear();
         self.arriving.clear();
         self.absences.clear();
+        self.outside.clear();
         self.unproven.clear();
     }
 }

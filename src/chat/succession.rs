@@ -6,6 +6,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::absences::Absence;
 use super::away::Away;
 use super::dialect::clock::Clock;
+use super::handlers::shows_ids;
 use super::ids::{RoomId, UserId};
 use super::logins::LoginSnapshot;
 use super::preferences::PreferencesSnapshot;
@@ -52,6 +53,8 @@ struct ClientSnapshot {
     next_page: Option<NextPage>,
     missed: Vec<(RoomId, u64)>,
     is_unproven: bool,
+    #[serde(default)]
+    is_outside: bool,
     /// Whom it has been told of that they are away.
     told: Vec<UserId>,
 }
@@ -98,7 +101,7 @@ impl Succession for Chat {
 
     fn snapshot_of(&self, client: ClientId, out: &Delivery) -> Option<Snapshot> {
         let channel = self.sessions.get(client)?.current;
-        let follows = self.sessions.follows_some(client);
+        let follows = self.sessions.followers.has(client);
         let heard = || out.channels_of(client).filter_map(|channel| self.channels.room(channel));
         Some(written(&ClientSnapshot {
             session: self.sessions.snapshot(client)?,
@@ -109,6 +112,7 @@ impl Succession for Chat {
             next_page: self.questions.next(client).cloned(),
             missed: self.written.missed_of(client).collect(),
             is_unproven: self.unproven.contains(&client),
+            is_outside: self.outside.contains_key(&client),
             told: self.sessions.aways.told(client).collect(),
         }))
     }
@@ -169,15 +173,19 @@ impl Succession for Chat {
             next_page,
             missed,
             is_unproven,
+            is_outside,
             told,
         } = read(snapshot)?;
         let user = session.user;
         let slot = self.state.users().slot(user).ok_or("somebody is nobody")?;
         let is_account = self.state.accounts().contains(user);
-        self.sessions.restore(client, peer, session, (!is_account).then_some(slot));
+        let slot = (!is_account).then_some(slot);
+        self.sessions.restore(client, peer, session, slot, shows_ids(client, out));
         for room in hears.unwrap_or_else(|| self.state.rooms_of(user).collect()) {
             let channel = self.channel_for(room, out);
             out.join(channel, client);
+            // It was told everything before its place was handed over.
+            self.note_told(client, room);
         }
         let channel = current.and_then(|room| self.channels.of(room));
         self.sessions.restore_current(client, channel);
@@ -195,6 +203,9 @@ impl Succession for Chat {
         }
         if is_unproven {
             self.unproven.insert(client);
+        }
+        if is_outside {
+            self.outside.insert(client, false);
         }
         Ok(())
     }

@@ -102,9 +102,8 @@ pub(super) fn has_secret(line: &str) -> bool {
     let first = line.split_whitespace().next().unwrap_or_default();
     let name = first.trim_start_matches(SLASHES);
     let meant = match commands::find(name) {
-        Some(spec) => Some(spec.name),
-        None if first.starts_with(SLASHES) => commands::nearest(name),
-        None => None,
+        None if first.starts_with(SLASHES) => commands::nearest(name).and_then(commands::find),
+        found => found,
     };
-    meant.is_some_and(|name| SECRET_COMMANDS.contains(&name)) || has_secret_form(line)
+    meant.is_some_and(|spec| SECRET_COMMANDS.contains(&spec.name)) || has_secret_form(line)
 }

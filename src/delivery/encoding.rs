@@ -159,11 +159,9 @@ impl<'a> Encoder<'a> {
     }
 
     /// Says by what the next message is known, where a client shows that again to go on.
-    pub fn identify(&mut self, id: impl FnOnce() -> Option<String>) {
-        if self.encoding.framing == Framing::Events
-            && let Some(id) = id()
-        {
-            for part in ["id: ", &id, "\n"] {
+    pub fn identify(&mut self, id: impl FnOnce() -> String) {
+        if self.encoding.framing == Framing::Events {
+            for part in ["id: ", &id(), "\n"] {
                 self.buffer.extend_from_slice(part.as_bytes());
             }
         }

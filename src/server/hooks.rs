@@ -1,6 +1,7 @@
 //! What programs post to hooks, and how they are answered.
 
 use super::Server;
+use super::proxied::Sender;
 use super::stream::Stream;
 use crate::delivery::encoding::FrameKind;
 use crate::ids::ClientId;
@@ -16,6 +17,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         &mut self,
         id: ClientId,
         request: &Request<'_>,
+        sender: &Sender,
         date: &str,
     ) -> Option<bool> {
         let token = hook::own_token(request.path).filter(|_| self.service.sentence().is_none())?;
@@ -24,7 +26,7 @@ impl<S: Stream, A: Service> Server<S, A> {
             return Some(true);
         }
         let post = Post {
-            peer: self.connections[id.index()].peer(),
+            peer: sender.peer(),
             token,
             content_type: request.single("content-type").ok().flatten(),
             key: request.single("idempotency-key").ok().flatten(),

@@ -124,7 +124,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         if self.connections[id.index()].is_known_to_service() {
             return self.offer(id, FrameKind::Text, line);
         }
-        self.open(id);
+        self.open(id, Some(line));
         match self.waits(id) {
             None => self.offer(id, FrameKind::Text, line),
             // It has been opened, and waits as others do.

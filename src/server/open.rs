@@ -69,7 +69,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         let pinned = self.wires.pinned();
         let may_open = self.is_taken_plain(id) && !self.rejected.contains_key(&id);
         if !is_text && pinned != Decision::Http && may_open {
-            self.open(id);
+            self.open(id, None);
         }
         if pinned != Decision::NeedMore && !self.may_begin_tls(id) {
             return self.decide(id, pinned);
@@ -145,7 +145,7 @@ impl<S: Stream, A: Service> Server<S, A> {
     }
 
     /// Makes a client at a terminal known to the service.
-    pub(super) fn open(&mut self, id: ClientId) {
+    pub(super) fn open(&mut self, id: ClientId, first_line: Option<&[u8]>) {
         let connection = &mut self.connections[id.index()];
         let peer = connection.peer();
         if connection.set_standing(Standing::Known) == Standing::Listening {
@@ -153,7 +153,8 @@ impl<S: Stream, A: Service> Server<S, A> {
         }
         let is_private = self.is_private_line(id);
         let (subprotocol, credential) = (None, None);
-        let hello = Hello { peer, subprotocol, query: &NO_QUERY, credential, is_private };
+        let query = &NO_QUERY;
+        let hello = Hello { peer, subprotocol, query, credential, is_private, first_line };
         self.service.opened(id, &hello, &mut self.out);
         if self.wires.payload == Payload::Text {
             self.note_terminal(peer.ip());

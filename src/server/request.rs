@@ -62,7 +62,7 @@ impl<S: Stream, A: Service> Server<S, A> {
         let date = self.out.now().http_date();
         let Some(place) = self.admit_sender(id, request, &sender, &date) else { return true };
         if !handshake::is_upgrade(request)
-            && let Some(is_served) = self.answer_hook(id, request, &date)
+            && let Some(is_served) = self.answer_hook(id, request, &sender, &date)
         {
             return is_served;
         }
@@ -234,7 +234,8 @@ impl<S: Stream, A: Service> Server<S, A> {
         let connection = &mut self.connections[id.index()];
         let peer = connection.peer();
         let (subprotocol, credential) = (upgrade.subprotocol, upgrade.credential.as_deref());
-        let hello = Hello { peer, subprotocol, query: &upgrade.query, credential, is_private };
+        let (query, first_line) = (&upgrade.query, None);
+        let hello = Hello { peer, subprotocol, query, credential, is_private, first_line };
         let was = connection.wire.kind();
         connection.wire.upgrade(upgrade, self.out.now().ms);
         self.wire_counts.change(was, &connection.wire);

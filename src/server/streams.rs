@@ -10,7 +10,6 @@ use crate::service::{Hello, Service};
 use crate::wire::Wire;
 use crate::wire::http::events::{self, Events, Format};
 use crate::wire::http::{HttpError, Request, credential};
-use crate::wire::websocket::handshake::Query;
 
 impl<S: Stream, A: Service> Server<S, A> {
     /// Whether a request wants to follow what is said.
@@ -34,19 +33,19 @@ impl<S: Stream, A: Service> Server<S, A> {
             return Err(HttpError::STOPPING);
         }
         let (wanted, shown) = (events::wanted(request)?, credential::bearer(request));
-        let following = self.service.follow(&wanted, shown, self.out.now().unix_ms)?;
+        let following = self.service.follow(sender.peer(), &wanted, shown, self.out.now())?;
         if let Some(client) = sender.client {
             self.set_peer(id, client);
         }
         let is_private = self.is_private_request(id, sender, request);
-        let query: Query = wanted.rooms.into_iter().map(|(room, _)| ("follow", room)).collect();
         let connection = &mut self.connections[id.index()];
         let hello = Hello {
             peer: connection.peer(),
             subprotocol: Some(following.subprotocol),
-            query: &query,
+            query: &following.query,
             credential: shown,
             is_private,
+            first_line: None,
         };
         let was = connection.wire.kind();
         let events = Events::new(wanted.format, following.requests, self.out.now().ms);

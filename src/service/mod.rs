@@ -48,6 +48,8 @@ pub struct Hello<'a> {
     pub credential: Option<&'a str>,
     /// Whether a password can be read by nobody on its way to us.
     pub is_private: bool,
+    /// What was typed first at a terminal. It is offered next.
+    pub first_line: Option<&'a [u8]>,
 }
 
 /// The query of a client that has no URL.
@@ -100,6 +102,8 @@ pub struct Following {
     pub subprotocol: &'static str,
     /// What it would say first, a line each.
     pub requests: Vec<u8>,
+    /// What the service wants to know of it when it is opened.
+    pub query: Query,
 }
 
 /// What became of a message.
@@ -210,12 +214,13 @@ pub trait Service {
     /// # Errors
     /// It may not, or there is nothing to follow.
     fn follow(
-        &self,
+        &mut self,
+        peer: Peer,
         wanted: &Wanted,
         credential: Option<&str>,
-        unix_ms: u64,
+        now: Now,
     ) -> Result<Following, HttpError> {
-        let _ = (wanted, credential, unix_ms);
+        let _ = (peer, wanted, credential, now);
         Err(HttpError::NOT_FOUND)
     }
 

@@ -21,6 +21,7 @@ use thiserror::Error;
 
 pub use rules::{
     RulesChange, StoredHook, StoredRecord, StoredRoomName, StoredRules, StoredSettings,
+    hook_author, is_hook_author,
 };
 
 use crate::ids::GroupId;
@@ -391,7 +392,7 @@ pub struct SearchRequest {
     pub restricted: Vec<(u64, Option<u64>)>,
     /// The account that asks: of all conversations, its own are searched.
     pub reader: Option<u64>,
-    /// The key of an author's name.
+    /// The name of an author: of somebody, or of a hook.
     pub from: Option<Box<str>>,
     /// Times in milliseconds since 1970.
     pub before_ms: Option<u64>,

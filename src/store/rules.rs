@@ -84,6 +84,20 @@ pub struct StoredHook {
     pub created_ms: u64,
 }
 
+/// What stands behind the name of a hook wherever it is shown. Nobody else is called so: a name has
+/// no spaces.
+const HOOK_MARK: &str = " (hook)";
+
+/// The author of what a hook says.
+pub fn hook_author(name: &str) -> String {
+    format!("{name}{HOOK_MARK}")
+}
+
+/// Whether this is the author of what a hook has said.
+pub fn is_hook_author(author: &str) -> bool {
+    author.ends_with(HOOK_MARK)
+}
+
 /// What holds in rooms: all of it is in memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoredRules {

@@ -77,11 +77,6 @@ const later = new Later(async () => {
 }, () => notify(t.notLoaded, true));
 const unasked = later.unasked;
 memories.on((memory) => store.ended || remember(memory)); // who has logged out elsewhere is forgotten there
-whenRemembered((memory) => {
-  learnChoices(memory);
-  app.settings.apply();
-  changed();
-});
 const session = new Session({
   isReading: (conv) => app.log.isReading(conv),
   isReadingBack: (conv) => app.log.isReadingBack(conv),
@@ -92,7 +87,7 @@ const session = new Session({
   welcomed: () => unasked.entrance.welcomed(),
   identified: () => unasked.accounts.identified(),
   ended: () => unasked.accounts.login(),
-  loginRequired: () => unasked.accounts.loginRequired(),
+  loginRequired: (conv) => unasked.accounts.loginRequired(conv),
   asked: (frame) => unasked.roomDialogs.asked(frame),
   invited: (frame) => unasked.roomDialogs.invited(frame),
   refused: (frame) => unasked.roomDialogs.refused(frame),
@@ -104,5 +99,10 @@ await ready;
 const app = new App(later);
 app.session = session;
 app.start();
+whenRemembered((memory) => {
+  learnChoices(memory);
+  app.settings.apply();
+  changed();
+});
 session.start();
 later.load().catch(() => { /* it is tried again */ });

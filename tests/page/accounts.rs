@@ -453,10 +453,10 @@ fn where_there_are_no_guests_the_page_asks_to_log_in() {
     let alice = driver.browser("en-US");
     alice.open(&format!("http://{}/?room=dev", server.address));
     alice.wait_view("login");
-    assert_eq!(alice.text("#account .note"), "This server is for people with an account.");
+    assert_eq!(alice.text("#account .note"), "#dev is for people with an account.");
 
-    // A link that is opened in this very tab.
-    alice.run("location.hash = '#invite=AAAA-AAAA-AAAA'");
+    // A link that is opened in this very tab, while something is drawn.
+    alice.run("location.hash = '#invite=AAAA-AAAA-AAAA'; document.body.dataset.drawer = ''");
     alice.wait_view("register");
     alice.enter("name", "alice");
     alice.enter("password", "correct horse");

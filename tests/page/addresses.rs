@@ -169,3 +169,46 @@ fn a_link_to_a_room_that_one_may_not_enter_says_so() {
     );
     bob.wait_title("#dev");
 }
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn a_link_to_a_room_for_accounts_says_so_and_leads_there_after_a_login() {
+    let server = chat(&[]);
+    let driver = Driver::start();
+    let alice = driver.browser("en-US");
+    alice.own(&server, "alice");
+    alice.new_room("staff", "accounts");
+    alice.wait_title("#staff");
+    let mut carol = terminal(&server, "carol", "dev");
+    let bob = driver.page(server.address, "bob", "dev");
+    carol.send(format!("http://{}/?room=staff\r\n", server.address).as_bytes());
+    bob.wait_until("the link", "document.querySelector('#log a') !== null");
+    bob.click("#log a");
+    bob.wait_view("login");
+    assert_eq!(bob.text("#account .note"), "#staff is for people with an account.");
+    // Who stays a guest is where they were.
+    bob.click("#account .heading .icon");
+    bob.wait_title("#dev");
+    assert_eq!(bob.count("#rooms li"), 1);
+    // Or where guests may be.
+    bob.open("about:blank");
+    let bob = driver.browser("en-US");
+    bob.open(&format!("http://{}/?room=staff", server.address));
+    bob.wait_view("login");
+    bob.click("#account .heading .icon");
+    bob.wait_title("#lobby");
+    bob.wait_until("the question", "document.querySelector('#ask').open");
+    bob.run("document.querySelector('#ask').close()");
+    assert_eq!(bob.count("#rooms li"), 1);
+    bob.open(&format!("http://{}/?room=staff", server.address));
+    bob.wait_view("login");
+    bob.enter("name", "alice");
+    bob.enter("password", "correct horse");
+    bob.submit();
+    bob.wait_role("Owner of this server");
+    bob.wait_title("#staff");
+    bob.wait_online();
+    bob.say("here");
+    alice.wait_said(&["alice: here"]);
+    bob.assert_no_complaints();
+}

@@ -138,3 +138,39 @@ fn who_is_writing_already_is_not_asked_for_a_name_in_mid_word() {
     guest.click("#notice-actions button");
     guest.wait_until("the question", "document.querySelector('#ask').open");
 }
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn an_error_before_the_words_for_it_is_told_by_the_server() {
+    if Driver::is_firefox() {
+        return; // nobody keeps it from fetching something
+    }
+    let server = chat(&[]);
+    let driver = Driver::start();
+    let alice = driver.browser("en-US");
+    alice.own(&server, "alice");
+    alice.new_room("news", "all");
+    alice.say("/room posting moderators");
+    let silent = "/only moderators/.test(document.querySelector('#log').textContent)";
+    alice.wait_until("only she talks", silent);
+    let bob = driver.browser("ja");
+    let block = |urls: &[&str]| {
+        for (cmd, params) in
+            [("Network.enable", json!({})), ("Network.setBlockedURLs", json!({ "urls": urls }))]
+        {
+            bob.command("goog/cdp/execute", &json!({ "cmd": cmd, "params": params }));
+        }
+    };
+    block(&["*/words/later/*"]);
+    bob.open(&format!("http://{}/?name=bob&room=news", server.address));
+    bob.wait_until("a line", "document.body.dataset.state === 'online'");
+    bob.wait_until("the room", "!document.querySelector('#log').matches('.waiting')");
+    bob.say("hello");
+    bob.wait_until("why", "Boolean(document.querySelector('.failed .fate'))");
+    let said = bob.text(".fate");
+    assert!(said.contains("Only the owner and moderators talk in #news."), "{said}");
+    block(&[]);
+    let words = "送信できませんでした：モデレーターだけが書き込めます。";
+    let fate = format!("document.querySelector('.fate').firstChild.textContent === '{words}'");
+    bob.wait_until("in other words", &fate);
+}

@@ -175,6 +175,8 @@ fn what_is_chosen_holds_at_once_and_after_a_reload() {
         alice.wait_online();
     }
 
+    alice.wait_said(&["carol: good evening"]);
+
     // What another tab has set stays, where a dialog was open meanwhile.
     let hours = "document.querySelector('#settings [name=hours]')";
     alice.click("#open-settings");

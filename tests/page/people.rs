@@ -410,8 +410,18 @@ fn dialogs_of_rooms_and_people_fit_every_page() {
     let fits = "(() => { const box = document.querySelector('dialog[open]'); \
         const at = box.getBoundingClientRect(); \
         return at.left >= 0 && at.right <= innerWidth && at.bottom <= innerHeight \
-        && box.scrollWidth <= box.clientWidth; })()";
+        && box.scrollWidth <= box.clientWidth \
+        && [...box.querySelectorAll('label, bdi, dd')].every((one) => one.offsetWidth > 40); })()";
     alice.resize(320, 480, true);
+    let opened = |what: &str| {
+        alice.wait_until(what, "Boolean(document.querySelector('dialog[open]'))");
+        assert_eq!(alice.run(&format!("return {fits}")), true, "{what}");
+        alice.run("document.querySelector('dialog[open]').close()");
+    };
+    for button in ["#open-settings", "#open-browse", "#open-search", "#open-help"] {
+        alice.run(&format!("document.querySelector('{button}').click()"));
+        opened(button);
+    }
     for line in [
         "/room",
         "/rename",
@@ -423,9 +433,13 @@ fn dialogs_of_rooms_and_people_fit_every_page() {
         "/bans",
     ] {
         alice.say(line);
-        alice.wait_until(line, "Boolean(document.querySelector('dialog[open]'))");
-        assert_eq!(alice.run(&format!("return {fits}")), true, "{line}");
-        alice.run("document.querySelector('dialog[open]').close()");
+        opened(line);
+    }
+    for entry in ["設定", "フック"] {
+        alice.say("/room");
+        alice.pick("#room", entry);
+        alice.wait_until(entry, "Boolean(document.querySelector('#room form'))");
+        opened(entry);
     }
     alice.assert_no_complaints();
 }

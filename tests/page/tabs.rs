@@ -112,6 +112,63 @@ fn a_guest_with_several_tabs_is_one_person() {
 
 #[test]
 #[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
+fn on_a_shared_computer_nothing_is_left_of_a_guest() {
+    let server = chat(&[]);
+    let driver = Driver::start();
+    let mut carol = terminal(&server, "carol", "dev");
+    let page = driver.page(server.address, "alice", "dev");
+    page.click("#open-settings");
+    page.wait_until("the dialog", "document.querySelector('#settings').open");
+    page.run("document.querySelector('#settings [name=theme]').value = 'dark'");
+    page.click("#settings [type=submit]");
+    page.wait_until("it is closed", "!document.querySelector('#settings').open");
+    page.say("hello");
+    page.wait_said(&["alice: hello"]);
+    let first = page.window();
+    page.new_tab();
+    page.open(&format!("http://{}/", server.address));
+    page.wait_until("one person", "document.querySelector('#me b').textContent === 'alice'");
+    page.wait_online();
+
+    // It is asked about first.
+    page.type_into("#composer", "secret");
+    page.click("#me");
+    page.wait_until("the dialog", "document.querySelector('#ask').open");
+    page.click("#ask-afresh");
+    page.wait_view("afresh");
+    page.type_into("#account", "\u{E00C}");
+    page.wait_closed();
+    assert_eq!(page.text("#me b"), "alice");
+
+    page.click("#me");
+    page.wait_until("the dialog", "document.querySelector('#ask').open");
+    page.click("#ask-afresh");
+    page.wait_view("afresh");
+    page.submit();
+    let is_new = "document.querySelector('#ask')?.open === true && \
+        document.querySelector('#ask-title').textContent.startsWith('Welcome')";
+    page.wait_until("somebody new is asked for a name", is_new);
+    let about = "return [document.querySelector('#composer').value, \
+        document.documentElement.dataset.theme, location.search, \
+        document.querySelectorAll('#rooms li').length]";
+    assert_eq!(page.run(about), json!(["", "", "?room=lobby", 1]));
+    assert_ne!(page.text("#me b"), "alice");
+    let kept = "return JSON.stringify([localStorage, sessionStorage])";
+    assert!(!page.run(kept).as_str().expect("a text").contains("alice"));
+
+    // Other tabs were of the same person, and of the page nothing is left to come back with.
+    page.go_to(&first);
+    page.wait_until(
+        "nor there",
+        "document.querySelector('#me b').textContent.startsWith('guest-')",
+    );
+    page.wait_online();
+    assert_eq!(page.run("return document.documentElement.dataset.theme"), "");
+    assert!(read_until(&mut carol, " left").contains("alice left #dev"));
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver; .ci/run installs them and runs it"]
 fn a_guest_who_closes_the_only_tab_and_comes_back_is_the_same_at_once() {
     let server = chat(&[]);
     let driver = Driver::start();

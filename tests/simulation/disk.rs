@@ -101,10 +101,10 @@ impl Log {
                 && !self.tombstones.contains(&(room, message.id))
                 && hidden.is_none_or(|(_, from)| from.is_some_and(|from| from <= message.id))
                 && search.rooms.as_ref().map_or(may_read(name), |rooms| rooms.contains(&room))
-                && search
-                    .from
-                    .as_ref()
-                    .is_none_or(|from| from.to_lowercase() == message.author.to_lowercase())
+                && search.from.as_ref().is_none_or(|from| {
+                    let (from, author) = (from.to_lowercase(), message.author.to_lowercase());
+                    author == from || author == format!("{from} (hook)")
+                })
                 && search.before_ms.is_none_or(|before| message.unix_ms < before)
                 && search.after_ms.is_none_or(|after| message.unix_ms >= after)
                 && matches(&search.words, &message.text)

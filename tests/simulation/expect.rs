@@ -23,8 +23,14 @@ pub struct Page {
 }
 
 /// Lines that say nothing that the model knows of.
-const UNMODELLED: [&str; 5] =
-    ["* Nobody else is in ", "* Said in ", "* /", "* Anything else is said", "* Yes, I am here."];
+const UNMODELLED: [&str; 6] = [
+    "* Nobody else is in ",
+    "* Said in ",
+    "* /",
+    "* For ",
+    "* Anything else is said",
+    "* Yes, I am here.",
+];
 
 /// Invariant: every queue holds what is to come of one room (or, under "", of none), in its order.
 #[derive(Debug, Default)]

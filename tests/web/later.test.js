@@ -50,3 +50,20 @@ test('what somebody has asked for gives way to what is asked for after it, and c
   await other.load();
   assert.deepEqual(done, ['help']);
 });
+
+test('who has been offline for long waits a minute at most', async (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout'] });
+  let tries = 0;
+  const later = new Later(async () => { throw new Error(`try ${++tries}`); }, () => {});
+  const settle = () => new Promise((resolve) => { setImmediate(resolve); });
+  await assert.rejects(later.load(), /try 1/);
+  for (const seconds of [2, 4, 8, 16, 32, 60, 60, 60]) {
+    const before = tries;
+    context.mock.timers.tick(seconds * 1000 - 1);
+    await settle();
+    assert.equal(tries, before, `not before ${seconds} s`);
+    context.mock.timers.tick(1);
+    await settle();
+    assert.equal(tries, before + 1, `after ${seconds} s`);
+  }
+});

@@ -12,7 +12,6 @@ pub const FRAMING_BYTES: usize = 10;
 pub struct HistoryPage<'a> {
     pub dialect: Dialect,
     pub place: Where<'a>,
-    pub epoch: &'a str,
     pub reference: Option<&'a RequestRef>,
     pub bytes_max: usize,
 }
@@ -39,8 +38,8 @@ impl<'a> HistoryPage<'a> {
 
     pub fn reply(&self, messages: Vec<Line<'a>>, more: bool, replay: bool) -> Reply<'a> {
         let place = self.place.clone();
-        let HistoryPage { epoch, reference, .. } = *self;
-        Reply::History { place, epoch, messages, more, replay, unread: None, reference }
+        let reference = self.reference;
+        Reply::History { place, messages, more, replay, unread: None, reference }
     }
 
     /// What is around the messages: the object, or the heading.

@@ -170,6 +170,7 @@ mod tests {
                 query: &NO_QUERY,
                 credential: None,
                 is_private: false,
+                first_line: None,
             };
             assert_eq!(Dialect::of(&hello), dialect);
             assert!(subprotocol.is_none_or(|name| SUBPROTOCOLS.contains(&name)));

@@ -15,8 +15,7 @@ pub use super::rows::{
 };
 use crate::chat::ids::UserId;
 use crate::chat::state::history::{Message, MessageKind};
-use crate::chat::state::hooks;
-use crate::store::StoredMessage;
+use crate::store::{StoredMessage, is_hook_author};
 
 /// One thing that a client is told.
 #[derive(Debug, Serialize)]
@@ -44,9 +43,6 @@ pub enum Reply<'a> {
     },
     Said {
         room: &'a str,
-        /// Under which its id was given; for what goes on from there.
-        #[serde(skip)]
-        epoch: &'a str,
         #[serde(flatten)]
         line: Line<'a>,
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
@@ -158,8 +154,6 @@ pub enum Reply<'a> {
     History {
         #[serde(flatten)]
         place: Where<'a>,
-        #[serde(skip)]
-        epoch: &'a str,
         messages: Vec<Line<'a>>,
         more: bool,
         #[serde(skip_serializing_if = "is_false")]
@@ -467,7 +461,7 @@ impl<'a> Line<'a> {
             name: message.author(),
             text: message.text(),
             me: message.kind() == MessageKind::Action,
-            hook: hooks::is_author(message.author()),
+            hook: is_hook_author(message.author()),
             account: message.account(),
             ignored: false,
             deleted: message.is_deleted(),
@@ -479,7 +473,7 @@ impl<'a> Line<'a> {
         let StoredMessage { id, unix_ms: time, is_action: me, author: name, text, account } =
             message;
         let account = account.and_then(UserId::new);
-        let (hook, deleted) = (hooks::is_author(name), text.is_empty());
+        let (hook, deleted) = (is_hook_author(name), text.is_empty());
         Line { id: *id, time: *time, name, text, me: *me, hook, account, ignored: false, deleted }
     }
 }

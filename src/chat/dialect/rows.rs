@@ -309,16 +309,22 @@ pub struct BanLine<'a> {
     pub reason: &'a str,
 }
 
-/// A browser or a program that is known as an account.
-#[derive(Clone, Copy, Debug, Serialize)]
+/// Where an account is logged in: by what a browser or a program is known by, or on a connection that
+/// has come by a password.
+#[derive(Clone, Debug, Serialize)]
 pub struct SessionLine<'a> {
-    pub id: u32,
-    /// `token` or `browser`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connection: Option<u32>,
+    /// `token` or `browser`; of a connection, `terminal` or `program`.
     pub kind: &'a str,
     pub label: &'a str,
     pub created: u64,
-    /// How many connections have come by it.
+    /// How many connections have come by it, and from which addresses.
     pub connected: usize,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub from: Vec<String>,
     #[serde(skip_serializing_if = "is_false")]
     pub you: bool,
 }

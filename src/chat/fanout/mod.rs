@@ -186,12 +186,13 @@ impl Chat {
         let is_own = self.sessions.get(cx.client).is_some_and(|session| session.user == cx.user);
         if is_coming {
             let name = self.state.rooms().get(room).map_or("", |room| room.name.key());
-            if is_own && self.sessions.hears(cx.client, name) {
+            let followers = &self.sessions.followers;
+            for client in others.into_iter().filter(|other| followers.hears(*other, name)) {
+                cx.out.join(channel, client);
+            }
+            if is_own && followers.hears(cx.client, name) {
                 cx.out.join(channel, cx.client);
                 self.sessions.talk_in(cx.client, Some(channel));
-            }
-            for client in others.into_iter().filter(|other| self.sessions.hears(*other, name)) {
-                cx.out.join(channel, client);
             }
             return;
         }

@@ -42,9 +42,12 @@ impl Chat {
                 self.questions.deleted(room, None);
                 self.state.members(room).map(|user| (user.id, room)).collect()
             }
-            RoomChange::Renamed { room, .. } => {
+            RoomChange::Renamed { room, ref name } => {
                 // They have its name.
                 self.replays.remove_room(room);
+                if let Some(here) = self.state.rooms().get(room) {
+                    self.sessions.followers.renamed(here.name.key(), name.key());
+                }
                 Vec::new()
             }
             RoomChange::Set { .. }

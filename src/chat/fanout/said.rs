@@ -7,6 +7,7 @@ use crate::chat::ids::{RoomId, UserId};
 use crate::chat::record::{Kept, Record};
 use crate::chat::state::history::Message;
 use crate::chat::{Chat, LOBBY};
+use crate::delivery::channels::SenderCopy;
 
 impl Chat {
     /// Something is said. It is told, recorded and applied like all that happens, but piece by piece:
@@ -48,16 +49,16 @@ impl Chat {
             return self.publish_between(cx, id, message_id, message);
         };
         let (name, line) = (room.name.as_str(), Line::new(message_id, message));
-        let epoch = self.settings.epoch.as_str();
         // A program knows its own message by the reference.
         let own = match cx.reference {
             None if cx.user == UserId::SERVER => None,
             None if dialect::echoes_sender(cx.out.encoding(cx.client)) => None,
             None => Some(Vec::new()),
-            reference => Some(cx.encode(&Reply::Said { room: name, epoch, line, reference })),
+            reference => Some(cx.encode(&Reply::Said { room: name, line, reference })),
         };
-        let said = Reply::Said { room: name, epoch, line, reference: None };
-        cx.publish(channel, own.as_deref(), &said);
+        let said = Reply::Said { room: name, line, reference: None };
+        let own = own.as_deref().map(|bytes| SenderCopy { sender: cx.client, bytes });
+        cx.out.publish(channel, own, |to| self.render_shared(to, &said));
         if self.state.order().has_ignored() {
             self.hide_last(cx, id, channel, Some((name, line)));
         }
@@ -66,6 +67,9 @@ impl Chat {
             && name == LOBBY
         {
             cx.publish(listeners, None, &said);
+        }
+        if self.sessions.followers.have_ids() {
+            self.tell_followers(cx, id, channel, line);
         }
     }
 

@@ -2,20 +2,21 @@
 
 use super::resuming::Newcomer;
 use super::{Context, Done};
+use crate::chat::access::{Access, access};
 use crate::chat::dialect::Dialect;
 use crate::chat::dialect::reply::{Reply, ServerLimits};
 use crate::chat::dialect::text::others;
 use crate::chat::ids::UserId;
 use crate::chat::keeping::{Keeping, disk_full};
 use crate::chat::name::{self, RoomName};
-use crate::chat::request::{Request, RequestError};
+use crate::chat::request::{AccountRequest, Request, RequestError};
 use crate::chat::settings::{MESSAGE_LINES_MAX, Registration};
 use crate::chat::state::accounts::SecretHash;
 use crate::chat::state::rooms::Room;
-use crate::chat::{Chat, LOBBY, lobby};
+use crate::chat::{Chat, LOBBY, lobby, text};
 use crate::delivery::{Delivery, Wait};
 use crate::ids::{ClientId, Peer, Ticket};
-use crate::wire::websocket::handshake::Query;
+use crate::service::Hello;
 
 /// A client that is here and is not in its room yet, as that is being read. It is not heard before.
 #[derive(Debug)]
@@ -44,12 +45,8 @@ pub(super) struct Coming {
 
 impl Chat {
     /// Gives a client a name and greets it, with what it has said of itself in its URL.
-    pub(in crate::chat) fn arrive(
-        &mut self,
-        cx: &mut Context<'_>,
-        query: &Query,
-        credential: Option<SecretHash>,
-    ) {
+    pub(in crate::chat) fn arrive(&mut self, cx: &mut Context<'_>, hello: &Hello<'_>) {
+        let (query, credential) = (hello.query, hello.credential.map(SecretHash::of));
         let named = match credential.map(|hash| self.account_of(cx, hash)) {
             Some(Ok((account, key))) => {
                 self.sessions.attach(cx.client, account);
@@ -70,15 +67,46 @@ impl Chat {
         };
         if cx.dialect() == Dialect::Json {
             self.welcome(cx, None, false);
-            let follows = self.sessions.follows_some(cx.client);
+            let follows = self.sessions.followers.has(cx.client);
             if self.state.accounts().contains(cx.user) && !follows {
                 self.tell_rooms(cx, cx.client);
                 self.tell_who_asks(cx);
                 self.remind_of_being_away(cx);
             }
         }
+        if cx.dialect() == Dialect::Text && hello.first_line.is_some_and(is_login) {
+            self.outside.insert(cx.client, false);
+            return;
+        }
         let room = query.get("room").map(Box::from);
         self.settle(cx, Coming { peer: cx.peer, room, refused: named.err() });
+    }
+
+    /// Who was to be logged in first asks for something that takes a place here: so it comes in, as
+    /// the guest that it is. What it says may be meant as a password: it is not said. Returns what
+    /// has to come first.
+    pub(in crate::chat) fn come_in(
+        &mut self,
+        cx: &mut Context<'_>,
+        parsed: &mut Result<Request<'_>, RequestError>,
+    ) -> Option<Wait> {
+        let takes_place = parsed.as_ref().is_ok_and(|it| access(it) != Access::Anybody);
+        let is_coming = self.outside.get_mut(&cx.client)?;
+        if !takes_place || !self.settings.guests {
+            return None;
+        }
+        if !std::mem::replace(is_coming, true) {
+            self.settle(cx, Coming { peer: cx.peer, room: None, refused: None });
+            if let Some(arrival) = self.arrivals.get(&cx.client) {
+                return Some(Wait::Ticket(arrival.ticket));
+            }
+        }
+        if matches!(parsed, Ok(Request::Say { .. })) {
+            let message = "That may have been a password, so it was not said: you were about to log \
+                           in. You are a guest now; say it again if others are to read it.";
+            *parsed = Err(RequestError::new("not_said", message.to_owned()));
+        }
+        None
     }
 
     /// Whose key a client shows, and which.
@@ -141,7 +169,12 @@ impl Chat {
             Ok(wait)
         });
         let settled = match (read, cx.dialect(), room) {
-            _ if !may_join => self.turn_away(cx),
+            _ if !may_join => {
+                if cx.dialect() == Dialect::Text {
+                    self.outside.insert(cx.client, false);
+                }
+                self.turn_away(cx)
+            }
             (Ok(Some(Wait::Ticket(ticket))), ..) => {
                 let stage = Stage::Reading(coming);
                 self.arrivals.insert(cx.client, Arrival { ticket, stage });
@@ -176,8 +209,8 @@ impl Chat {
     /// Tells somebody who has no account that this takes one here.
     fn turn_away(&self, cx: &mut Context<'_>) -> Done {
         cx.notice(format_args!(
-            "* Welcome! This server is for people with an account: /login NAME, or /register CODE \
-             NAME with an invitation."
+            "* Welcome! This server is for people with an account: {}",
+            self.ways_in()
         ));
         Ok(())
     }
@@ -245,6 +278,17 @@ impl Chat {
         self.tell_unread(cx);
         wanted.map(drop).map_err(|error| RequestError::of("room_refused", &error))
     }
+}
+
+/// Whether a line leads to being logged in.
+fn is_login(line: &[u8]) -> bool {
+    let Ok(text) = text::from_bytes(line).map(|text| Dialect::Text.repair(text)) else {
+        return false;
+    };
+    matches!(
+        Dialect::Text.parse(&text, &mut None),
+        Ok(Request::Account(AccountRequest::Login { .. } | AccountRequest::Register { .. }))
+    )
 }
 
 pub(super) fn unknown_session() -> RequestError {

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
-use super::accounts::login_required;
 use super::lists::{AnswerSize, next, page_length};
 use super::{Context, Done, called, no_such_name};
 use crate::chat::Chat;
@@ -49,7 +48,6 @@ impl Chat {
                         let (unread, reference) = (None, cx.reference);
                         cx.reply(&Reply::History {
                             place,
-                            epoch: &self.settings.epoch,
                             messages,
                             more,
                             replay,
@@ -167,7 +165,7 @@ impl Chat {
         typed: &str,
     ) -> Result<Vec<u64>, RequestError> {
         if self.state.account(cx.user).is_none() {
-            return Err(login_required());
+            return Err(self.login_required());
         }
         Ok(self.conversation_with(cx, typed)?.map(RoomId::get).into_iter().collect())
     }

@@ -14,6 +14,7 @@ use crate::chat::dialect::reply::{HookLine, NewHook, Reply};
 use crate::chat::dialect::slack::{self, Payload, PayloadError};
 use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::Name;
+use crate::chat::proofs::Shown;
 use crate::chat::record::RoomChange;
 use crate::chat::request::RequestError;
 use crate::chat::settings::{
@@ -21,18 +22,22 @@ use crate::chat::settings::{
 };
 use crate::chat::state::accounts::SecretHash;
 use crate::chat::state::history::{Message, MessageKind};
-use crate::chat::state::hooks::{self, Hook};
+use crate::chat::state::hooks::Hook;
 use crate::chat::state::keys::Scope;
 use crate::chat::state::rooms::rules::OPEN;
 use crate::chat::text;
 use crate::delivery::{Delivery, Wait};
 use crate::ids::ClientId;
 use crate::service::{Post, Posted, Refusal};
+use crate::store::hook_author;
 
 /// Nothing can be kept at the moment.
 const NOT_STORED: Refusal =
     Refusal { status: 503, code: "not_stored", retry_after_s: Some(RETRY_AFTER_S) };
 const RETRY_AFTER_S: u64 = 5;
+/// So many tokens of no hook have come from there that none is looked up for a while.
+const TOO_MANY_ATTEMPTS: Refusal =
+    Refusal { retry_after_s: Some(2), ..Refusal::new(429, "too_many_attempts") };
 /// Who has made the hook may not say that there.
 const PROHIBITED: Refusal = Refusal::new(403, "action_prohibited");
 const NO_TEXT: Refusal = Refusal::new(400, "no_text");
@@ -148,9 +153,17 @@ impl Chat {
         cx: &mut Context<'_>,
         post: &Post<'_>,
     ) -> Result<Option<Wait>, Refusal> {
-        let unix_ms = cx.unix_ms();
-        let hook = self.state.hooks().find(SecretHash::of(post.token)).cloned();
-        let hook = hook.filter(|hook| self.may_speak(hook, unix_ms)).ok_or(Refusal::NO_HOOK)?;
+        let (unix_ms, now_ms) = (cx.unix_ms(), cx.out.now().ms);
+        if !self.logins.attempts.may_show(Shown::Program, cx.peer, now_ms) {
+            return Err(TOO_MANY_ATTEMPTS);
+        }
+        let Some(hook) = self.state.hooks().find(SecretHash::of(post.token)).cloned() else {
+            self.logins.attempts.note_unknown(Shown::Program, cx.peer, now_ms);
+            return Err(Refusal::NO_HOOK);
+        };
+        if !self.may_speak(&hook, unix_ms) {
+            return Err(Refusal::NO_HOOK);
+        }
         self.check_maker(cx, &hook)?;
         let key = post.key.map(|key| key_of(key, hook.hash)).transpose()?;
         let payload = slack::parse(post.content_type, post.body)?;
@@ -168,7 +181,7 @@ impl Chat {
         let scope = Scope::Room(hook.room);
         let is_repeat = |key: &str| self.state.keys().find(scope, None, key).is_some();
         if !key.as_deref().is_some_and(is_repeat) {
-            let name = self.speaker(&hook, payload.username.as_deref());
+            let name = self.speaker(&hook, payload.username.as_deref(), unix_ms);
             self.say_as_hook(cx, hook.room, &name, &text, key.as_deref());
         }
         Ok(None)
@@ -183,7 +196,7 @@ impl Chat {
         key: Option<&str>,
     ) {
         let Some(here) = self.state.rooms().get(room) else { return };
-        let author = hooks::author(name.as_str());
+        let author = hook_author(name.as_str());
         let message = Message::new(cx.unix_ms(), MessageKind::Said, &author, text);
         let message = message.expect("names are far shorter than 65,535 bytes");
         let id = here.history.next_id();
@@ -224,11 +237,10 @@ impl Chat {
 
     /// The name that a hook speaks under: its own, or the one that comes with what was posted, if that
     /// is a name and nobody's.
-    fn speaker(&self, hook: &Hook, username: Option<&str>) -> Name {
+    fn speaker(&self, hook: &Hook, username: Option<&str>, unix_ms: u64) -> Name {
         let words = username.map(|name| name.split_whitespace().collect::<Vec<_>>().join("-"));
-        let name = words.and_then(|words| Name::parse(&words).ok());
-        let is_nobody = |name: &Name| self.state.users().find_alike(name, None).is_none();
-        name.filter(is_nobody).unwrap_or_else(|| hook.name.clone())
+        let name = words.and_then(|words| self.free_hook_name(&words, unix_ms).ok());
+        name.unwrap_or_else(|| hook.name.clone())
     }
 
     /// Flood control: of each hook, as of each client.

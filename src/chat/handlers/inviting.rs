@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::accounts::wrong_code;
+use super::accounts::{too_many_attempts, wrong_code};
 use super::admitting::archived;
 use super::{Context, Done};
 use crate::chat::Chat;
@@ -111,8 +111,7 @@ impl Chat {
         code: &str,
     ) -> Done {
         if !self.logins.attempts.may_try(cx.peer, None, cx.out.now().ms) {
-            let message = "That was tried too often. Wait a minute, and try again.";
-            return Err(RequestError::new("too_many_attempts", message.to_owned()));
+            return Err(too_many_attempts());
         }
         let code = read_code(code).ok_or_else(wrong_code)?;
         let unix_ms = cx.unix_ms();

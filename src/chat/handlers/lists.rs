@@ -13,13 +13,14 @@ use crate::chat::ids::RoomId;
 use crate::chat::name::key_of;
 use crate::chat::reading::unreadable;
 use crate::chat::replays::{Extent, Replay};
-use crate::chat::request::commands::{self, PAGE};
+use crate::chat::request::commands::{self, CommandSpec, FIRST, PAGE, TOPICS};
 use crate::chat::request::{RequestError, Resume};
 use crate::chat::state::history::{MESSAGE_BYTES, Message};
 use crate::chat::state::rooms::Room;
 use crate::chat::state::rooms::rules::{Entry, RoomRole};
 use crate::chat::state::users::User;
 use crate::chat::text::quote;
+use crate::delivery::encoding::Encoder;
 
 /// Lines of one answer that count as one message more in flood control.
 const LINES_PER_MESSAGE: usize = 50;
@@ -95,8 +96,9 @@ impl Chat {
         };
         let Some(extent) = asked.within(&room.history) else { return AnswerSize::default() };
         let encoding = cx.out.encoding(cx.client);
-        // What others share may have somebody in it whom this one ignores.
-        let is_shared = self.state.order().ignored_by(cx.user).next().is_none();
+        // What others share may have somebody in it whom this one ignores, and ids of its own.
+        let is_shared = self.state.order().ignored_by(cx.user).next().is_none()
+            && !self.sessions.followers.has_ids(cx.client);
         let known = self.replays.get(id, encoding, extent).filter(|_| is_shared);
         let replay = match known {
             Some(replay) => replay.clone(),
@@ -184,11 +186,15 @@ impl Chat {
     ) -> Bytes {
         let first_id = self.first_read(cx, room);
         let messages = self.without_ignored(cx, messages.to_vec());
-        cx.out.encode_shared(cx.client, |to| {
+        let client = cx.client;
+        cx.out.encode_shared(client, |to| {
             let mut rest = &messages[..];
             while !rest.is_empty() {
                 let (frame, others) = rest.split_at(page.first_frame(rest));
                 let more = frame.first().is_some_and(|line| line.id > first_id);
+                if let Some(last) = frame.last() {
+                    to.identify(|| self.event_id(client, room, last.id));
+                }
                 render(to, &page.reply(frame.to_vec(), more, true));
                 rest = others;
             }
@@ -200,7 +206,6 @@ impl Chat {
         HistoryPage {
             dialect: cx.dialect(),
             place: self.place(cx.user, room),
-            epoch: &self.settings.epoch,
             reference: cx.reference,
             bytes_max: self.settings.answer_bytes_max,
         }
@@ -363,23 +368,37 @@ impl Chat {
     }
 }
 
+/// What `/help` is asked for all of it.
+const ALL: &str = "all";
+
+/// Explains one command, or lists all: what one needs first with an explanation, so that it fits a
+/// screen of 24 lines.
 pub(super) fn help(cx: &mut Context<'_>, about: Option<&str>) -> Done {
+    let explain = |to: &mut Encoder, command: &CommandSpec| {
+        notice(to, format_args!("* {}: {}", command.usage(), command.help));
+    };
     let Some(about) = about else {
         cx.send(|to| {
-            for command in &commands::COMMANDS {
-                notice(to, format_args!("* {}: {}", command.usage(), command.help));
+            FIRST.into_iter().filter_map(commands::find).for_each(|spec| explain(to, spec));
+            for (topic, names) in TOPICS {
+                notice(to, format_args!("* For {topic}: /{}", names.join(" /")));
             }
+            notice(to, format_args!("* /help COMMAND explains one, /help all each of them."));
             notice(to, format_args!("* Anything else is said to the room that you joined last."));
         });
         return Ok(());
     };
+    if about.eq_ignore_ascii_case(ALL) {
+        cx.send(|to| commands::COMMANDS.iter().for_each(|spec| explain(to, spec)));
+        return Ok(());
+    }
     let Some(command) = commands::find(about) else {
         let message =
             format!("There is no command {}. Type /help for all of them.", quote(about, 40));
         return Err(RequestError::new("unknown_type", message));
     };
     cx.send(|to| {
-        notice(to, format_args!("* {}: {}", command.usage(), command.help));
+        explain(to, command);
         if !command.details.is_empty() {
             notice(to, format_args!("* {}", command.details));
         }

@@ -42,7 +42,6 @@ impl Chat {
             }
             RoomRequest::EndHook { name, .. } => self.end_hook(cx, room, &name),
             RoomRequest::Kick { name, minutes, reason, .. } => {
-                self.check_public(cx, reason.as_deref().unwrap_or_default())?;
                 let reason = self.reason_of(cx, reason.as_deref())?;
                 let reason = Some(&*reason).filter(|reason| !reason.is_empty());
                 self.kick(cx, room, &name, minutes, reason)

@@ -27,6 +27,7 @@ use std::fmt;
 
 pub(in crate::chat) use accounts::{TOKEN_PREFIX, has_secret_form};
 
+pub(super) use self::following::shows_ids;
 use self::terminal::edit;
 use crate::chat::Chat;
 use crate::chat::dialect::json::RequestRef;

@@ -42,7 +42,7 @@ impl Chat {
         owner: Option<UserId>,
         unix_ms: u64,
     ) -> Result<Name, RequestError> {
-        let name = self.name_of_nobody(typed, owner)?;
+        let name = self.name_of_nobody(typed, owner, unix_ms)?;
         self.check_reserved(name, owner, unix_ms)
     }
 
@@ -53,17 +53,24 @@ impl Chat {
         owner: UserId,
         unix_ms: u64,
     ) -> Result<Name, RequestError> {
-        let name = self.name_of_nobody(typed, None)?;
+        let name = self.name_of_nobody(typed, None, unix_ms)?;
         self.check_reserved(name, Some(owner), unix_ms)
     }
 
     /// The same of a name for a hook.
     pub(super) fn free_hook_name(&self, typed: &str, unix_ms: u64) -> Result<Name, RequestError> {
-        let name = self.name_of_nobody(typed, None)?;
+        let name = self.name_of_nobody(typed, None, unix_ms)?;
         self.check_reserved(name, None, unix_ms)
     }
 
-    fn name_of_nobody(&self, typed: &str, owner: Option<UserId>) -> Result<Name, RequestError> {
+    fn name_of_nobody(
+        &self,
+        typed: &str,
+        owner: Option<UserId>,
+        unix_ms: u64,
+    ) -> Result<Name, RequestError> {
+        // All are shown it, and the log is.
+        self.check_hidden(typed, unix_ms)?;
         let name = Name::parse(typed).map_err(|error| RequestError::of("name_refused", &error))?;
         let message = match self.state.users().find_alike(&name, owner) {
             None => return Ok(name),

@@ -187,8 +187,7 @@ impl Chat {
         // Of what is ignored nothing is shown, nor that it is not kept.
         let is_shown = !messages.is_empty() || !is_kept;
         if is_shown {
-            let epoch = &self.settings.epoch;
-            cx.reply(&Reply::History { place, epoch, messages, more, replay, unread, reference });
+            cx.reply(&Reply::History { place, messages, more, replay, unread, reference });
         }
         self.charge_answer(cx, told);
         self.happen(cx, ReadingChange::Moved { room: id, id: read });

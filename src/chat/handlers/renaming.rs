@@ -8,7 +8,7 @@ use crate::chat::name::{Name, NameForms, RoomName};
 use crate::chat::record::{Kept, RoomChange};
 use crate::chat::request::RequestError;
 use crate::chat::state::rooms::Room;
-use crate::chat::state::rooms::rules::{MemberRecord, RoomRole, RoomRules};
+use crate::chat::state::rooms::rules::{Entry, MemberRecord, RoomRole, RoomRules};
 use crate::chat::{Chat, LOBBY};
 use crate::ids::ClientId;
 
@@ -90,19 +90,23 @@ impl Chat {
         }
         let told = format!("{} is deleted.", room.name);
         let act = format!("{} deleted {}.", self.shown_name(cx.user), room.name);
-        for user in self.state.members(id).map(|user| user.id).collect::<Vec<UserId>>() {
-            self.give_back_what_waits(cx, id, user);
-        }
         self.log_act_in(cx, id, &act);
-        self.happen(cx, RoomChange::Deleted { room: id });
-        self.happen(cx, Kept::Closed { room: id });
+        self.end_room(cx, id);
         self.tell_done(cx, "delete_room", &told);
         Ok(())
     }
 
+    fn end_room(&mut self, cx: &mut Context<'_>, room: RoomId) {
+        for user in self.state.members(room).map(|user| user.id).collect::<Vec<UserId>>() {
+            self.give_back_what_waits(cx, room, user);
+        }
+        self.happen(cx, RoomChange::Deleted { room });
+        self.happen(cx, Kept::Closed { room });
+    }
+
     /// The rooms of an account that ends are a moderator's, or else those of the oldest account that
-    /// is in them. Where there is nobody, one that nobody could come into, or in which nothing was
-    /// said, is gone.
+    /// is in them. Where there is none, one of which nobody else can know, or in which nothing was
+    /// said and nobody is, is gone.
     pub(super) fn hand_rooms_on(&mut self, cx: &mut Context<'_>) {
         let rooms = self.state.rooms();
         let with_rules = rooms.with_rules().filter_map(|id| rooms.get(id));
@@ -110,7 +114,9 @@ impl Chat {
             .filter(|room| room.rules().is_some_and(|rules| rules.owner() == Some(cx.user)));
         for room in own.map(|room| room.id).collect::<Vec<RoomId>>() {
             let Some(here) = self.state.rooms().get(room) else { continue };
-            let is_of_use = !here.is_void() && !here.settings().is_private();
+            // Guests who are in it could let nobody in, and once they have gone nobody could enter.
+            let is_lost = here.settings().entry == Entry::Invited;
+            let is_empty = here.is_void() && here.member_count() == 0;
             match self.heir(cx.user, here, cx.unix_ms()) {
                 Some(user) => {
                     let record = self.state.member_record(user, room);
@@ -118,10 +124,7 @@ impl Chat {
                     self.happen(cx, RoomChange::Recorded { room, user, record });
                     self.tell_heir(cx, room, user);
                 }
-                None if here.member_count() == 0 && !is_of_use => {
-                    self.happen(cx, RoomChange::Deleted { room });
-                    self.happen(cx, Kept::Closed { room });
-                }
+                None if is_lost || is_empty => self.end_room(cx, room),
                 None => {}
             }
         }

@@ -10,7 +10,7 @@ use crate::chat::Chat;
 use crate::chat::absences::Absence;
 use crate::chat::dialect::Dialect;
 use crate::chat::ids::UserId;
-use crate::chat::proofs::Work;
+use crate::chat::proofs::{Shown, Work};
 use crate::chat::record::GuestChange;
 use crate::chat::request::RequestError;
 use crate::chat::state::accounts::SecretHash;
@@ -105,14 +105,15 @@ impl Chat {
         token: Option<&str>,
     ) -> (bool, Done) {
         let (unix_ms, now_ms) = (cx.unix_ms(), cx.out.now().ms);
-        let may_show = shown.is_none() || self.logins.attempts.may_show(cx.peer, now_ms);
+        let may_show =
+            shown.is_none() || self.logins.attempts.may_show(Shown::Guest, cx.peer, now_ms);
         let found = shown.filter(|_| may_show).and_then(|shown| {
             let (_, token) = self.state.guest_tokens().find(shown)?;
             let is_good = matches!(token.holder, Holder::Here(_)) || unix_ms < token.until_ms;
             is_good.then(|| token.holder.clone())
         });
         if shown.is_some() && may_show && found.is_none() {
-            self.logins.attempts.note_unknown(cx.peer, now_ms);
+            self.logins.attempts.note_unknown(Shown::Guest, cx.peer, now_ms);
         }
         let shown = shown.filter(|_| found.is_some());
         let (resumed, named) = match found {

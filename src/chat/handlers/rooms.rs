@@ -1,6 +1,7 @@
 //! Joining rooms and leaving them.
 
 use super::{Context, Done, no_such_room, shown};
+use crate::chat::dialect::render;
 use crate::chat::dialect::reply::{JoinedSelf, Reply};
 use crate::chat::ids::RoomId;
 use crate::chat::name::{NameForms, RoomName};
@@ -31,8 +32,9 @@ impl Chat {
             return self.ask_to_enter(cx, id);
         }
         let was_in = known.is_some_and(|room| self.state.is_member(cx.user, room.id));
+        let asked = Box::<str>::from(name.key());
         let id = self.enter(cx, name)?;
-        self.hear_followed(cx, id);
+        self.hear_followed(cx, id, &asked, resume.as_ref());
         let (Some(room), Some(name)) = (self.state.rooms().get(id), self.name_of(cx.user)) else {
             return Ok(());
         };
@@ -47,7 +49,11 @@ impl Chat {
             own: Some(own),
             reference: cx.reference,
         };
-        cx.reply(&joined);
+        let place = self.place_id(cx.client);
+        cx.send(|to| {
+            place.into_iter().for_each(|place| to.identify(|| place));
+            render(to, &joined);
+        });
         if !was_in {
             self.tell_others_joined(cx, id);
         }
@@ -55,6 +61,7 @@ impl Chat {
             let told = self.replay(cx, id, resume, replay);
             self.charge_answer(cx, told);
         }
+        self.note_told(cx.client, id);
         Ok(())
     }
 
@@ -152,7 +159,8 @@ impl Chat {
         }
     }
 
-    /// Refuses a new room that could be taken for one that is there, in memory or not. The lobby's
+    /// Refuses a new room that could be taken for one that is there, in memory or not, or whose name
+    /// has what would let others in. The lobby's
     /// look is always its own, as newcomers have to be put there.
     /// `except`: the room that is to have this name.
     pub(super) fn check_look(
@@ -161,6 +169,7 @@ impl Chat {
         name: &RoomName,
         except: Option<RoomId>,
     ) -> Result<(), RequestError> {
+        self.check_hidden(name.as_str(), cx.unix_ms())?;
         let staff_log = staff_log();
         if *name == staff_log || name.is_confusable_with(&staff_log) {
             return Err(reserved(name));

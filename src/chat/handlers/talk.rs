@@ -91,8 +91,7 @@ impl Chat {
                 }
             };
             let (room, reference) = (here.name.as_str(), cx.reference);
-            let epoch = &self.settings.epoch;
-            cx.reply(&Reply::Said { room, epoch, line, reference });
+            cx.reply(&Reply::Said { room, line, reference });
             return Ok(());
         }
         self.check_may_say(cx, here)?;
@@ -122,6 +121,14 @@ impl Chat {
         let first = self.state.keys().find(Scope::Room(room.id), None, key)?;
         let message = room.history.get(first.id)?;
         (message.account().is_none() && message.text() == text).then_some(first)
+    }
+
+    /// The same of what was told to somebody and is kept nowhere.
+    fn told_under(&self, cx: &Context<'_>, to: UserId, text: &str, key: &str) -> Option<First> {
+        let scope = Scope::User(to);
+        let as_guest = self.state.keys().find(scope, None, key);
+        let is_same = |first: &First| *first == First::direct(text, first.unix_ms);
+        self.said_under(cx, scope, key).or(as_guest.filter(is_same))
     }
 
     /// Whether a member may say something in a room.
@@ -199,19 +206,19 @@ impl Chat {
         key: Option<&str>,
     ) -> Done {
         let Some(addressee) = self.state.users().get(to) else { return Err(no_such_name(name)) };
-        if self.state.keeps_between(cx.user, to) {
+        let first = key.and_then(|key| self.told_under(cx, to, text, key));
+        let is_kept = self.state.keeps_between(cx.user, to);
+        if is_kept && first.is_none() {
             return self.say_between(cx, to, text, key);
         }
-        if self.clients_of(to).next().is_none() {
+        if !is_kept && self.clients_of(to).next().is_none() {
             let message = format!(
                 "{} is not connected now. Say it in a room that you share.",
                 addressee.name
             );
             return Err(RequestError::new("not_connected", message));
         }
-        if let Some(first) = key.and_then(|key| self.said_under(cx, Scope::User(to), key))
-            && let Some(from) = self.name_of(cx.user)
-        {
+        if let (Some(first), Some(from)) = (first, self.name_of(cx.user)) {
             let told = Reply::Direct {
                 from: from.as_str(),
                 to: addressee.name.as_str(),

@@ -1,6 +1,7 @@
 //! What a client can ask for that is about accounts, and how people type some of it.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use super::Request;
 use super::commands::{CommandSpec, page, word};
@@ -26,7 +27,7 @@ pub enum AccountRequest<'a> {
     /// Asks where one is logged in.
     Sessions,
     /// Ends one of those.
-    EndSession { id: u32 },
+    EndSession { which: SessionRef },
     /// A token for a program.
     Token { label: Cow<'a, str> },
     /// A cookie for this browser.
@@ -59,6 +60,34 @@ pub enum AccountRequest<'a> {
     Bots,
     /// Ends a bot.
     EndBot { name: Cow<'a, str> },
+}
+
+/// Somewhere where one is logged in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionRef {
+    /// What a browser or a program is known by.
+    Key(u32),
+    /// A connection that has come by a password, by its number.
+    Connection(u32),
+}
+
+impl SessionRef {
+    /// As somebody types it: `7`, or `c7`.
+    pub fn parse(typed: &str) -> Option<SessionRef> {
+        match typed.strip_prefix(['c', 'C']) {
+            Some(number) => number.parse().ok().map(SessionRef::Connection),
+            None => typed.parse().ok().map(SessionRef::Key),
+        }
+    }
+}
+
+impl fmt::Display for SessionRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SessionRef::Key(id) => write!(f, "{id}"),
+            SessionRef::Connection(number) => write!(f, "c{number}"),
+        }
+    }
 }
 
 impl AccountRequest<'_> {

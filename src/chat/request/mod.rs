@@ -11,7 +11,7 @@ mod room;
 
 use std::borrow::Cow;
 
-pub use account::AccountRequest;
+pub use account::{AccountRequest, SessionRef};
 pub use conversation::ConversationRequest;
 pub use order::OrderRequest;
 pub use people::PeopleRequest;

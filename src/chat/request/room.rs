@@ -16,7 +16,7 @@ pub enum RoomRequest<'a> {
     /// Keeps a room that a guest has made.
     Keep { room: Option<Cow<'a, str>> },
     /// Says what an account may do in a room.
-    Role { room: Cow<'a, str>, name: Cow<'a, str>, role: Cow<'a, str> },
+    Role { room: Option<Cow<'a, str>>, name: Cow<'a, str>, role: Cow<'a, str> },
     /// Lets somebody in.
     Admit { room: Option<Cow<'a, str>>, name: Cow<'a, str> },
     /// Does not let somebody in who has asked.
@@ -75,8 +75,9 @@ impl RoomRequest<'_> {
             | RoomRequest::Hook { room, .. }
             | RoomRequest::Hooks { room }
             | RoomRequest::EndHook { room, .. }
-            | RoomRequest::Kick { room, .. } => room.as_deref(),
-            RoomRequest::Delete { room, .. } | RoomRequest::Role { room, .. } => Some(room),
+            | RoomRequest::Kick { room, .. }
+            | RoomRequest::Role { room, .. } => room.as_deref(),
+            RoomRequest::Delete { room, .. } => Some(room),
         }
     }
 }

@@ -6,20 +6,6 @@ use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::Name;
 use crate::chat::state::accounts::SecretHash;
 
-/// What stands behind the name of a hook wherever it is shown. Nobody else is called so: a name has
-/// no spaces.
-const MARK: &str = " (hook)";
-
-/// The author of what a hook says.
-pub fn author(name: &str) -> String {
-    format!("{name}{MARK}")
-}
-
-/// Whether this is the author of what a hook has said.
-pub fn is_author(author: &str) -> bool {
-    author.ends_with(MARK)
-}
-
 /// One hook of a room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hook {
@@ -95,6 +81,7 @@ impl Hooks {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::{hook_author, is_hook_author};
 
     fn hook(room: RoomId, name: &str, token: &str, by: UserId) -> Hook {
         let (name, hash) = (Name::parse(name).expect("a name"), SecretHash::of(token));
@@ -125,8 +112,8 @@ mod tests {
 
     #[test]
     fn nobody_is_called_like_a_hook() {
-        assert!(is_author(&author("deploy")) && !is_author("deploy"));
-        assert!(Name::parse(&author("deploy")).is_err());
+        assert!(is_hook_author(&hook_author("deploy")) && !is_hook_author("deploy"));
+        assert!(Name::parse(&hook_author("deploy")).is_err());
         assert!(Name::parse("deploy\u{a0}(hook)").is_err());
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hashbrown::{Equivalent, HashMap};
 
 use crate::chat::ids::{RoomId, UserId};
+use crate::chat::state::accounts::SecretHash;
 use crate::store::KEYS_MAX;
 
 /// Where a key holds: each room and each addressee has keys of its own.
@@ -22,9 +23,18 @@ pub type Author = Option<UserId>;
 /// What became of a message when it came first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct First {
-    /// 0 for a direct message.
+    /// A direct message has none: what stands for its text, see [`First::direct`].
     pub id: u64,
     pub unix_ms: u64,
+}
+
+impl First {
+    /// Of a direct message, which is kept nowhere: that another one has the same text is seen from
+    /// the first bytes of its hash.
+    pub fn direct(text: &str, unix_ms: u64) -> First {
+        let SecretHash([a, b, c, d, e, f, g, h, ..]) = SecretHash::of(text);
+        First { id: u64::from_be_bytes([a, b, c, d, e, f, g, h]), unix_ms }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -56,9 +66,9 @@ impl Keys {
     }
 
     /// The keys of direct messages, the oldest first: a store does not have these.
-    pub(super) fn of_users(&self) -> impl Iterator<Item = (UserId, Author, &str, u64)> {
+    pub(super) fn of_users(&self) -> impl Iterator<Item = (UserId, Author, &str, First)> {
         self.order.iter().filter_map(|key| match key.0 {
-            Scope::User(user) => Some((user, key.1, &*key.2, self.firsts.get(key)?.unix_ms)),
+            Scope::User(user) => Some((user, key.1, &*key.2, *self.firsts.get(key)?)),
             Scope::Room(_) => None,
         })
     }

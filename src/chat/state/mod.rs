@@ -244,9 +244,11 @@ impl State {
             }
             Kept::MessageDeleted { room, id } => self.delete_message(room, id),
             Kept::HistoryCut { room, messages_kept } => self.rooms.cut(room, messages_kept),
-            Kept::Direct { to, key, .. } => {
-                let first = First { id: 0, unix_ms };
-                self.note_key(Scope::User(to), self.account(by), key.as_deref(), first);
+            Kept::Direct { to, text, key } => {
+                let by = self.account(by);
+                if let Some(key) = key {
+                    self.keys.insert(Scope::User(to), by, &key, First::direct(&text, unix_ms));
+                }
             }
             Kept::AccountMade { .. } if self.accounts.contains(by) => {}
             Kept::AccountMade { name, password, role, invitation } => {

@@ -2,7 +2,7 @@
 
 use super::State;
 use super::history::Message;
-use super::keys::{Author, First, Scope};
+use super::keys::{First, Scope};
 use crate::chat::ids::{RoomId, UserId};
 
 impl State {
@@ -17,19 +17,15 @@ impl State {
         unix_ms: u64,
     ) {
         let first = First { id, unix_ms };
-        self.note_key(Scope::Room(room), message.account(), key, first);
+        if let Some(key) = key {
+            self.keys.insert(Scope::Room(room), message.account(), key, first);
+        }
         if message.account().is_none() && by != UserId::SERVER {
             self.guest_words.add(by, room, id);
         }
         self.rooms.say(room, id, message);
         if !self.accounts.is_empty() {
             self.readings.advance(by, room, id);
-        }
-    }
-
-    pub(super) fn note_key(&mut self, scope: Scope, by: Author, key: Option<&str>, first: First) {
-        if let Some(key) = key {
-            self.keys.insert(scope, by, key, first);
         }
     }
 }

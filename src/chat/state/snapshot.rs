@@ -35,6 +35,9 @@ pub struct StateSnapshot {
     came_by: Vec<(UserId, u64)>,
     /// Of direct messages: the addressee, the author, the key and the time.
     keys: Vec<(UserId, Option<UserId>, Box<str>, u64)>,
+    /// What stands for their texts.
+    #[serde(default)]
+    key_texts: Vec<u64>,
 }
 
 /// A room that is in memory.
@@ -89,6 +92,7 @@ impl State {
             .filter(|(by, user)| !self.accounts.contains(*by) || !self.accounts.contains(*user));
         let in_several = self.users.in_several().filter(|user| self.accounts.contains(*user));
         let orders = in_several.map(|user| (user, self.rooms_of(user).collect())).collect();
+        let of_users = || self.keys.of_users();
         StateSnapshot {
             orders,
             next_user: self.users.next_id(),
@@ -100,7 +104,8 @@ impl State {
             ignored: ignored.collect(),
             traces: self.traces.gone().map(|(token, trace)| (token, trace.clone())).collect(),
             came_by: self.traces.came_by().collect(),
-            keys: self.keys.of_users().map(|(to, by, key, at)| (to, by, key.into(), at)).collect(),
+            keys: of_users().map(|(to, by, key, it)| (to, by, key.into(), it.unix_ms)).collect(),
+            key_texts: of_users().map(|(.., it)| it.id).collect(),
         }
     }
 
@@ -148,8 +153,9 @@ impl State {
             self.order.apply(by, OrderChange::Ignored { user });
         }
         self.traces.restore(snapshot.traces, snapshot.came_by);
-        for (to, by, key, unix_ms) in snapshot.keys {
-            self.keys.insert(Scope::User(to), by, &key, First { id: 0, unix_ms });
+        let texts = snapshot.key_texts.into_iter().chain(std::iter::repeat(0));
+        for ((to, by, key, unix_ms), id) in snapshot.keys.into_iter().zip(texts) {
+            self.keys.insert(Scope::User(to), by, &key, First { id, unix_ms });
         }
         Ok(())
     }

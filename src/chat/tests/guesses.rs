@@ -1,5 +1,6 @@
 //! Those who guess, send what nobody would, or ask for two things at once that exclude each other.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::kept::disk::Disk;
@@ -7,7 +8,9 @@ use super::known_secrets::{KnownSecrets, OWNER_CODE};
 use super::stage::{JSON, LINES, Stage, Visit, settings};
 use crate::chat::settings::{ChatSettings, Registration};
 use crate::delivery::Wait;
-use crate::service::{Outcome, Service};
+use crate::delivery::encoding::FrameKind;
+use crate::ids::Peer;
+use crate::service::{Incoming, Outcome, Service};
 
 /// Where alice has an account, and is a program.
 fn with_alice() -> Stage {
@@ -347,4 +350,31 @@ fn an_account_has_few_cookies_that_wait_to_be_fetched() {
     let fetched: Vec<bool> =
         codes.iter().map(|code| stage.chat.take_cookie(code, unix_ms).is_some()).collect();
     assert_eq!(fetched, [false, true, true, true, true, true, true, true, true]);
+}
+
+#[test]
+fn a_code_is_a_guess_whatever_name_comes_with_it() {
+    for (actor, encoding) in [("p", JSON), ("t", LINES)] {
+        let mut stage = with_alice();
+        stage.open(actor, encoding, Visit::default());
+        stage.forget();
+        // Of a code for alice's password that would be another answer.
+        let guess = |at: usize| match actor {
+            "t" => format!("/register 4222-2222-222{at} alice"),
+            _ => format!(
+                r#"{{"type":"register","name":"alice","password":"a password","code":"4222-2222-222{at}"}}"#
+            ),
+        };
+        let peer = Peer::from("203.0.113.9:4000".parse::<SocketAddr>().expect("an address"));
+        let mut told = Vec::new();
+        for at in 0..21 {
+            let guess = guess(2 + at % 8);
+            let kind = FrameKind::Text;
+            stage.offer_frame(actor, Incoming { peer, kind, bytes: guess.as_bytes() });
+            told.extend(stage.hear(actor).pop());
+        }
+        let (last, others) = told.split_last().expect("answers");
+        assert!(others.iter().all(|told| told.contains("is taken")), "{others:?}");
+        assert!(last.contains("tried too often"), "{last}");
+    }
 }

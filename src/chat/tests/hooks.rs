@@ -1,5 +1,7 @@
 //! Hooks: who makes them, and what becomes of what is posted to them.
 
+use std::net::SocketAddr;
+
 use super::conversations::{on, register};
 use super::kept::disk::Disk;
 use super::known_secrets::OWNER_CODE;
@@ -90,6 +92,23 @@ fn a_hook_says_what_is_posted_to_it_and_is_nobody() {
         p< {"type":"deleted","room":"#dev","id":1,"by":"mia","time":"_"}
         "##,
     );
+}
+
+#[test]
+fn a_hook_takes_no_name_that_is_reserved_and_none_that_lets_others_in() {
+    let mut stage = open();
+    let hook = token(&mut stage, "mia", "/hook deploy");
+    stage.say("olga", "/invite");
+    let code = stage.hear("olga")[0].rsplit(' ').next().expect("a code").to_owned();
+    stage.say("bob", "/nick robert");
+    stage.forget();
+    let told = ["bob", "b0b", &code, &hook].map(|name| {
+        let payload = format!(r#"{{"text":"hi","username":"{name}"}}"#);
+        assert_eq!(stage.post(&hook, json(&payload)), Posted::Done);
+        stage.turn();
+        stage.hear("mia").concat()
+    });
+    assert_eq!(told, ["[#dev] deploy (hook): hi"; 4]);
 }
 
 #[test]
@@ -275,6 +294,37 @@ fn a_hook_has_its_rate() {
     assert_eq!(stage.post(&hook, text(&"x".repeat(5 * 4096))), Posted::Done);
     let limited = Refusal { retry_after_s: Some(6), ..limited };
     assert_eq!(stage.post(&hook, text("x")), Posted::Refused(limited));
+}
+
+/// What is right is not looked up either then: else that would tell which is.
+#[test]
+fn tokens_that_nobody_has_are_shown_for_a_while_only() {
+    let mut stage = open();
+    let hook = token(&mut stage, "mia", "/hook deploy");
+    let from = |stage: &mut Stage, address: &str, token: &str| {
+        let peer: SocketAddr = address.parse().expect("an address");
+        stage.post(token, Post { peer: peer.into(), ..text("x") })
+    };
+    let too_many = Refusal { retry_after_s: Some(2), ..Refusal::new(429, "too_many_attempts") };
+    for guess in 0..20 {
+        let address = format!("[2001:db8::{guess:x}]:1");
+        assert_eq!(from(&mut stage, &address, &format!("cst_{guess}")), NO_HOOK);
+    }
+    for token in [hook.as_str(), "cst_another"] {
+        assert_eq!(from(&mut stage, "[2001:db8::1]:1", token), Posted::Refused(too_many));
+    }
+    assert_eq!(from(&mut stage, "192.0.2.1:1", &hook), Posted::Done, "from elsewhere");
+    stage.pass(2000);
+    assert_eq!(from(&mut stage, "[2001:db8::1]:1", &hook), Posted::Done);
+    // One that is stopped is no guess.
+    stage.say("mia", "/mute bob");
+    stage.say("mia", "/role bob moderator #dev");
+    let own = token(&mut stage, "bob", "/hook other");
+    stage.say("mia", "/role bob member #dev");
+    for _ in 0..30 {
+        assert_eq!(from(&mut stage, "192.0.2.1:1", &own), NO_HOOK);
+    }
+    assert_eq!(from(&mut stage, "192.0.2.1:1", &hook), Posted::Done);
 }
 
 fn with_room_slowly(stage: &mut Stage) {

@@ -3,6 +3,7 @@
 
 mod away;
 mod bots;
+mod coming;
 mod conversations;
 mod conversations_naive;
 mod crowds;
@@ -28,10 +29,12 @@ mod replays;
 mod resuming;
 mod returning;
 mod rights;
+mod rights_in_rooms;
 mod rooms;
 mod rooms_kept;
 mod rooms_private;
 mod search;
+mod sent_again;
 mod stage;
 mod talking;
 mod unsaid;

@@ -844,19 +844,29 @@ fn without_staff_there_is_nobody_to_report_to() {
 
 /// Reasons go where everybody of the staff reads them, and texts to those who are muted.
 #[test]
-fn no_token_gets_into_a_reason() {
+fn no_token_and_no_code_gets_into_a_reason_or_a_report() {
     let mut stage = staffed();
-    stage.say("mia", "/token a bot");
-    let token = stage.hear("mia")[0].rsplit(' ').next().expect("a token").to_owned();
+    let secret = |stage: &mut Stage, command| {
+        stage.say("mia", command);
+        stage.hear("mia")[0].rsplit(' ').next().expect("a secret").to_owned()
+    };
+    let (token, code) = (secret(&mut stage, "/token a bot"), secret(&mut stage, "/invite"));
     stage.say("mia", "hello");
+    stage.say("mia", &format!("/msg ada come by {code}"));
     stage.forget();
-    for act in ["/ban mia", "/mute mia", "/report -1"] {
-        stage.say("ada", &format!("{act} {token}"));
-        let told = stage.hear("ada");
-        assert_eq!(told.len(), 1, "{told:?}");
-        assert!(told[0].contains("There is a token in that"), "{told:?}");
+    for (secret, refused) in [(&token, "There is a token in"), (&code, "There is a code in")] {
+        for act in ["/ban mia", "/mute mia", "/report -1"] {
+            stage.say("ada", &format!("{act} see {secret}"));
+            let told = stage.hear("ada");
+            assert_eq!(told.len(), 1, "{told:?}");
+            assert!(told[0].contains(refused), "{told:?}");
+        }
     }
-    assert!(log(stage.chat.state()).iter().all(|text| !text.contains(&token)));
+    stage.say("ada", "/report @mia");
+    let told = log(stage.chat.state());
+    assert!(told.iter().all(|text| !text.contains(&token) && !text.contains(&code)), "{told:?}");
+    let expected = "ada reports mia in a conversation with mia (1): \"(a code or a token)\"";
+    assert_eq!(told.last().map(String::as_str), Some(expected));
 }
 
 #[test]

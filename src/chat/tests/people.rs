@@ -172,7 +172,7 @@ fn programs_and_browsers_are_known_by_what_they_show() {
         p< {"type":"welcome","name":"alice","epoch":"e1","server":"_","time":"_","limits":"_","role":"member","accounts":"open"}
         p< {"type":"joined","room":"#lobby","name":"alice","time":"_","you":true,"position":0,"gap":false,"members":1,"topic":"","read":"_","unread":0,"mentions":0,"level":"all"}
         p> {"type":"sessions","ref":1}
-        p< {"type":"sessions","sessions":[{"id":1,"kind":"token","label":"a bot","created":"_","connected":1,"you":true}],"ref":1}
+        p< {"type":"sessions","sessions":[{"id":1,"kind":"token","label":"a bot","created":"_","connected":1,"you":true},{"connection":1,"kind":"terminal","label":"","created":"_","connected":1}],"ref":1}
         p> {"type":"say","room":"#lobby","text":"beep"}
         p< {"type":"said","room":"#lobby","id":1,"time":"_","name":"alice","text":"beep"}
         a< [#lobby] alice: beep
@@ -398,21 +398,21 @@ fn a_guest_may_do_nothing_where_there_are_none() {
     Stage::with_people(settings).play(
         "
         +a
-        a< * Welcome! This server is for people with an account: /login NAME, or /register CODE NAME with an invitation.
+        a< * Welcome! This server is for people with an account: /login NAME, or /register NAME.
         a> hello
-        a< ! Only people with an account can do that here. /login NAME, or /register CODE NAME with an invitation.
+        a< ! Only people with an account can do that here. /login NAME, or /register NAME.
         a> /join #dev
-        a< ! Only people with an account can do that here. /login NAME, or /register CODE NAME with an invitation.
+        a< ! Only people with an account can do that here. /login NAME, or /register NAME.
         a> /register alice
         a< * A password for alice, to be (it is not shown; Enter alone stops):
         a> correct horse
-        a< * You are logged in as alice, in no room.
+        a< * You are logged in as alice, in #lobby.
         a> /join #dev
         a< * You are in #dev now, with nobody else.
         a> /logout
         a< * You are guest-2, a guest. /login NAME or /register.
         a> /who #dev
-        a< ! Only people with an account can do that here. /login NAME, or /register CODE NAME with an invitation.
+        a< ! Only people with an account can do that here. /login NAME, or /register NAME.
         ",
     );
 }
@@ -451,7 +451,7 @@ fn only_owners_give_roles_and_one_owner_stays() {
     stage.play(
         "
         b> /role bob owner
-        b< ! Only owners of this server can do that.
+        b< ! Only owners of this server can do that. In a room: /role NAME ROLE #ROOM.
         a> /role alice member
         a< ! You are the only owner. Make somebody else one first.
         a> /delete-account

@@ -205,7 +205,7 @@ fn every_request_is_in_the_table_as_the_chat_has_it() {
 }
 
 /// A chat with an owner, an admin, a member and a bot; returns their tokens.
-fn chat(guests: bool) -> (Stage, [String; 4]) {
+pub fn chat(guests: bool) -> (Stage, [String; 4]) {
     let settings = ChatSettings { guests, registration: Registration::Open, ..settings() };
     let mut stage = Stage::with_people(settings);
     let [mia, ada, olga] = ["mia", "ada", "olga"].map(|name| {
@@ -254,73 +254,6 @@ fn everybody_may_what_the_table_says_and_nothing_else() {
     for (written, row) in TABLE {
         for (at, role) in ROLES.into_iter().enumerate() {
             assert_eq!(may(at, written), row[at], "{role}: {written}");
-        }
-    }
-}
-
-// ---- In rooms ----
-
-/// Who asks, in a room that mia owns: a guest and an account that are not in it, a member, a
-/// moderator, mia, and an admin and an owner of the server that are not in it.
-const ROOM_ROLES: [&str; 7] = ["x", "sam", "tim", "max", "mia", "ada", "olga"];
-
-const ANYBODY: [bool; 7] = [true; 7];
-const MEMBERS: [bool; 7] = [false, false, true, true, true, false, false];
-const MODERATORS: [bool; 7] = [false, false, false, true, true, false, false];
-const THE_OWNER: [bool; 7] = [false, false, false, false, true, false, false];
-const OWNERS_OF_BOTH: [bool; 7] = [false, false, false, false, true, false, true];
-/// Who is in it, where it is invisible to all others.
-const THOSE_INSIDE: [bool; 7] = MEMBERS;
-
-/// What is asked for, and who may in a room of `all` or `accounts`, of `ask`, and of `invited`.
-const ROOM_TABLE: [(&str, [[bool; 7]; 3]); 9] = [
-    (r#""type":"room""#, [ANYBODY, ANYBODY, THOSE_INSIDE]),
-    (r#""type":"room","listed":false"#, [MODERATORS; 3]),
-    (r#""type":"room","entry":"all""#, [THE_OWNER; 3]),
-    (r##""type":"room_name","name":"#other""##, [THE_OWNER; 3]),
-    (r##""type":"delete_room","name":"#team""##, [OWNERS_OF_BOTH, OWNERS_OF_BOTH, THE_OWNER]),
-    (r#""type":"role","name":"kim","role":"moderator""#, [THE_OWNER; 3]),
-    (r#""type":"admit","name":"kim""#, [MEMBERS, MODERATORS, MEMBERS]),
-    (r#""type":"refuse","name":"kim""#, [MODERATORS; 3]),
-    (r#""type":"kick","name":"kim""#, [MODERATORS; 3]),
-];
-
-/// A room of mia's with this entry, in which kim, tim and max are.
-fn room(entry: &str) -> Stage {
-    let (mut stage, _) = chat(true);
-    for name in ["kim", "tim", "max", "sam"] {
-        stage.open(name, JSON, Visit::default());
-        let register = r#"{"type":"register","password":"hunter-22","name":"#;
-        stage.say(name, &format!(r#"{register}"{name}"}}"#));
-    }
-    stage.open("x", JSON, Visit::default());
-    for name in ["mia", "kim", "tim", "max"] {
-        stage.say(name, r##"{"type":"join","room":"#team"}"##);
-    }
-    stage.say("mia", r##"{"type":"role","room":"#team","name":"max","role":"moderator"}"##);
-    stage.say("mia", &format!(r##"{{"type":"room","room":"#team","entry":"{entry}"}}"##));
-    stage.forget();
-    stage
-}
-
-#[test]
-fn everybody_may_in_a_room_what_the_table_says_and_nothing_else() {
-    let entries = [("all", 0), ("accounts", 0), ("ask", 1), ("invited", 2)];
-    for (entry, column) in entries {
-        for (request, may) in ROOM_TABLE {
-            for (at, who) in ROOM_ROLES.into_iter().enumerate() {
-                let mut stage = room(entry);
-                stage.say(who, &format!(r##"{{"room":"#team",{request}}}"##));
-                let told = stage.objects(who);
-                let codes: Vec<&str> = told.iter().filter_map(|one| one["code"].as_str()).collect();
-                let refusals = ["login_required", "not_allowed", "not_in_room", "no_such_room"];
-                let is_refused = codes.iter().any(|code| refusals.contains(code));
-                assert_eq!(!is_refused, may[column][at], "{who} in {entry}: {request}: {codes:?}");
-                if entry == "invited" && is_refused && !THOSE_INSIDE[at] {
-                    let is_guest = who == "x" && codes == ["login_required"];
-                    assert!(is_guest || codes == ["no_such_room"], "{who}: {request}: {codes:?}");
-                }
-            }
         }
     }
 }

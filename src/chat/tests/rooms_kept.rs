@@ -414,7 +414,7 @@ fn what_is_archived_is_read_and_what_is_deleted_is_gone() {
         b< * The last message of #dev (UTC):
         b< *   2026-11-22 13:05:09 (1) alice: hello
         a> /delete-room #Dev
-        a< * alice removed you from #dev: it is deleted
+        a< * You left #dev: it is deleted
         a< * You are in no room now. Enter one with /join #ROOM.
         a< * #dev is deleted.
         b< * alice removed you from #dev: it is deleted
@@ -426,7 +426,7 @@ fn what_is_archived_is_read_and_what_is_deleted_is_gone() {
         g> mine
         g< * Nobody else is in #dev now. Whoever joins will see what you said.
         g> /keep
-        g< ! Only people with an account can do that here. /login NAME, or /register CODE NAME with an invitation.
+        g< ! Only people with an account can do that here. /login NAME, or /register NAME.
         b> /join #dev
         b< * You are in #dev now, with 1 other.
         b< * The last message of #dev (UTC):
@@ -632,6 +632,32 @@ fn a_private_room_is_handed_on_to_who_may_come_back() {
     assert!(stage.hear("carol").iter().any(|told| told == "*   owner: carol; you are owner there"));
 }
 
+/// What its owner's account leaves behind is the server's owners', if they can know of it.
+#[test]
+fn where_nobody_inherits_a_room_the_servers_owners_do_unless_it_is_hidden() {
+    let mut stage = super::people::open();
+    for name in ["olga", "alice"] {
+        super::people::register(&mut stage, name, name);
+    }
+    stage.open("kay", LINES, Visit { name: Some("kay"), room: None });
+    for line in ["/join #ask", "/room entry ask", "decided", "/join #hq", "/room entry invited"] {
+        stage.say("alice", line);
+    }
+    stage.say("alice", "/invite kay");
+    stage.say("kay", "/join #hq");
+    stage.say("alice", "our plans");
+    stage.forget();
+    for line in ["/delete-account", "password of alice"] {
+        stage.say("alice", line);
+    }
+    let told = stage.hear("kay");
+    assert!(told.contains(&"* alice removed you from #hq: it is deleted".to_owned()), "{told:?}");
+    let rooms = stage.chat.state().rooms();
+    assert!(rooms.find("#hq").is_none(), "nobody could come into it");
+    let ask = rooms.find("#ask").expect("owners of the server can have it");
+    assert_eq!(ask.history.next_id(), 2, "with what was said there");
+}
+
 /// Rooms that accounts make stay; but nobody misses one in which nothing was ever said.
 #[test]
 fn a_kept_room_that_was_never_used_makes_way_where_there_are_too_many() {
@@ -739,6 +765,30 @@ fn an_owner_of_the_server_deletes_a_room_of_somebody_who_is_banned() {
         o> /delete-room #spam
         o< [#staff-log] server: olga deleted #spam.
         o< * #spam is deleted.
+        ",
+    );
+}
+
+#[test]
+fn a_moderator_is_one_of_the_room_where_one_talks() {
+    let mut stage = open();
+    register(&mut stage, "a", "alice");
+    register(&mut stage, "b", "bob");
+    stage.play(
+        "
+        a> /join #dev
+        a< * You are in #dev now, with nobody else.
+        b> /join #dev
+        b< * You are in #dev now, with 1 other.
+        a< * bob joined #dev.
+        b> /role alice moderator
+        b< ! Only the owner of #dev can do that.
+        a> /role bob moderator
+        a< * alice made bob a moderator of #dev.
+        a< * bob is moderator of that room now.
+        b< * alice made bob a moderator of #dev.
+        a> /role bob owner
+        a< ! Only owners of this server can do that. In a room: /role NAME ROLE #ROOM.
         ",
     );
 }

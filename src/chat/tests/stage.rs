@@ -5,6 +5,7 @@
 //! +bob                        bob comes, with lines at a terminal
 //! +web json room=dev          web comes, with the JSON dialect; also: text, and name=..., token=...,
 //!                             resume=..., and public, where others could read passwords
+//! +carol> /login carol        carol comes with this as the first line at a terminal
 //! alice> hello                alice says this
 //! bob< [#lobby] alice: hello  bob is told this next
 //! bob< * Welcome…             a line that begins like this
@@ -73,11 +74,19 @@ pub struct Showing<'a> {
     /// The token that it comes back with; an empty one asks for one.
     pub resume: Option<&'a str>,
     pub peer: Peer,
+    /// What is typed first at a terminal: it comes with this, and says it.
+    pub first_line: Option<&'a str>,
 }
 
 impl Default for Showing<'_> {
     fn default() -> Self {
-        Showing { credential: None, is_private: true, resume: None, peer: Peer::default() }
+        Showing {
+            credential: None,
+            is_private: true,
+            resume: None,
+            peer: Peer::default(),
+            first_line: None,
+        }
     }
 }
 
@@ -226,13 +235,14 @@ impl Stage {
 
     #[track_caller]
     fn act(&mut self, line: &str) {
-        if let Some((name, said)) = part(line, '>') {
-            self.say_now(name, said);
-        } else if let Some(coming) = line.strip_prefix('+') {
+        if let Some(coming) = line.strip_prefix('+') {
+            let said = coming.split_once("> ");
+            let coming = said.map_or(coming, |(coming, _)| coming);
             let mut words = coming.split(' ');
             let name = words.next().expect("who");
             let (mut encoding, mut visit) = (LINES, Visit::default());
-            let mut showing = Showing::default();
+            let first_line = said.map(|(_, said)| said);
+            let mut showing = Showing { first_line, ..Showing::default() };
             for word in words {
                 match word.split_once('=') {
                     Some(("name", name)) => visit.name = Some(name),
@@ -246,6 +256,9 @@ impl Stage {
                 }
             }
             self.open_showing(name, encoding, visit, showing);
+            first_line.into_iter().for_each(|said| self.say_now(name, said));
+        } else if let Some((name, said)) = part(line, '>') {
+            self.say_now(name, said);
         } else if let Some(name) = line.strip_prefix('-') {
             match name.strip_suffix(" bye") {
                 Some(name) => self.say_goodbye(name),
@@ -287,6 +300,7 @@ impl Stage {
             query: &query,
             credential: showing.credential,
             is_private: showing.is_private,
+            first_line: showing.first_line.map(str::as_bytes),
         };
         self.chat.opened(id, &hello, &mut self.out);
         id

@@ -2,6 +2,7 @@
 
 use super::people::{open, register};
 use super::stage::{JSON, LINES, Stage, TEXT, Visit};
+use crate::chat::handlers::has_secret_form;
 
 /// What somebody is told last of what it says.
 #[track_caller]
@@ -115,4 +116,33 @@ fn a_code_that_works_is_not_said_however_it_is_written() {
         stage.hear("b"),
         ["[#lobby] alice: SPREADSHEETS and 234567892345, spread the sheets"]
     );
+}
+
+#[test]
+fn what_lets_others_in_is_no_name() {
+    let mut stage = with_alice();
+    let secret = |stage: &mut Stage, command| {
+        let told = answer(stage, "alice", command);
+        let is_secret = |word: &&str| has_secret_form(word);
+        told.split_whitespace().find(is_secret).expect("a secret").to_owned()
+    };
+    let code = secret(&mut stage, "/invite");
+    let token = secret(&mut stage, "/token laptop");
+    for secret in [&code, &token] {
+        for line in
+            [format!("/nick {secret}"), format!("/join #{secret}"), format!("/register {secret}")]
+        {
+            let told = answer(&mut stage, "b", &line);
+            assert!(told.starts_with("! There is a "), "{line}: {told}");
+        }
+        for line in [format!("/rename #{secret}"), format!("/hook {secret}")] {
+            stage.say("alice", "/join #dev");
+            let told = answer(&mut stage, "alice", &line);
+            assert!(told.starts_with("! There is a "), "{line}: {told}");
+        }
+        let visit = Visit { name: Some(secret), room: None };
+        stage.open("new", LINES, visit);
+        assert!(!stage.hear("new").concat().contains(secret.as_str()), "{secret}");
+        stage.leave("new");
+    }
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use log::{info, warn};
 use mio::Waker;
+use rustix::process::Signal;
 
 use super::predecessor::{Estate, Predecessor};
 use super::record::Record;
@@ -59,8 +60,8 @@ pub enum Upgrading {
     #[default]
     Never,
     Possible(Upgrade),
-    /// It has: what is left here is let go.
-    Done,
+    /// The process with this id has: what is left here is let go.
+    Done(u32),
 }
 
 impl Upgrading {
@@ -85,10 +86,23 @@ impl Upgrading {
         self.next_deadline().is_some()
     }
 
+    /// Asks the process that has taken over to stop, as somebody has asked this one, who knew of no
+    /// other. Returns whether there is one.
+    pub fn pass_stop_on(&self) -> bool {
+        let Upgrading::Done(successor) = self else { return false };
+        // It is a child of this process, so that nobody else has its id, even if it has ended.
+        let pid = i32::try_from(*successor).ok().and_then(rustix::process::Pid::from_raw);
+        match pid.map(|pid| rustix::process::kill_process(pid, Signal::TERM)) {
+            Some(Err(error)) => warn!("process {successor} cannot be asked to stop: {error}"),
+            _ => info!("asked to stop, as process {successor} is now"),
+        }
+        true
+    }
+
     /// How a run has ended that has ended so.
     pub fn ended(&self, ended: Ended) -> Ended {
         match self {
-            Upgrading::Done => Ended::HandedOver,
+            Upgrading::Done(_) => Ended::HandedOver,
             Upgrading::Never | Upgrading::Possible(_) => ended,
         }
     }
@@ -182,7 +196,7 @@ impl<A: Service> EventLoop<A> {
                 return warn!("not upgraded: only a chat that keeps its history can be");
             }
             // The one that goes on is asked as well.
-            Upgrading::Done => return,
+            Upgrading::Done(_) => return,
         };
         if !matches!(upgrade.stage, Stage::Idle) {
             return warn!("an upgrade is under way");
@@ -249,7 +263,7 @@ impl<A: Service> EventLoop<A> {
             Ok((keys, pid)) => {
                 let (count, ms) = (Count(keys.len(), "connection"), began.elapsed().as_millis());
                 info!("process {pid} goes on with {count}, after {ms} ms");
-                self.retire(&keys, now);
+                self.retire(&keys, pid, now);
             }
             Err(why) => {
                 // It has to be gone before the history can be opened again.
@@ -305,7 +319,7 @@ impl<A: Service> EventLoop<A> {
     }
 
     /// Another process is the server: what is left here is let go.
-    fn retire(&mut self, keys: &[usize], now: Now) {
+    fn retire(&mut self, keys: &[usize], successor: u32, now: Now) {
         let registry = self.poll.registry();
         self.listener.hand_over(registry);
         for &key in keys {
@@ -315,7 +329,23 @@ impl<A: Service> EventLoop<A> {
             }
         }
         self.server.retire(keys);
-        self.upgrading = Upgrading::Done;
+        self.upgrading = Upgrading::Done(successor);
         self.drain_until = Some(now.ms + crate::net::clock::millis(self.drain));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn the_process_that_has_taken_over_is_asked_to_stop() {
+        let mut successor = Command::new("sleep").arg("100").spawn().expect("it starts");
+        assert!(Upgrading::Done(successor.id()).pass_stop_on());
+        assert_eq!(successor.wait().expect("it ends").signal(), Some(Signal::TERM.as_raw()));
+        assert!(!Upgrading::Never.pass_stop_on());
     }
 }

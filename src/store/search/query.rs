@@ -9,7 +9,7 @@ use thiserror::Error;
 use unicode_normalization::UnicodeNormalization;
 
 use super::bigrams::{Piece, append_piece, normalize, pieces};
-use crate::store::SearchRequest;
+use crate::store::{SearchRequest, hook_author};
 
 /// Characters that can be searched for at once: each costs the index a look.
 pub const CHARS_MAX: usize = 256;
@@ -215,7 +215,8 @@ impl Expression {
             conditions.push(any_of(rooms.iter().copied())?);
         }
         if let Some(from) = &search.from {
-            conditions.push(format!("\"{}\"", author_term(from)));
+            let hook = hook_author(from);
+            conditions.push(format!("(\"{}\" OR \"{}\")", author_term(from), author_term(&hook)));
         }
         conditions.extend(items(&search.words).filter_map(Item::terms));
         let (is_of_all, reader) = (search.rooms.is_none(), search.reader);
@@ -254,7 +255,8 @@ impl Expression {
     /// The condition that is likely to be met least often, if there is more than one: the longest.
     /// FTS5 merges the lists of all words with a beginning before it compares them with others.
     pub fn rarest(&self) -> Option<&str> {
-        let longest = self.conditions.iter().max_by_key(|condition| condition.len());
+        let word = |condition: &&String| condition.split(" OR ").next().map_or(0, str::len);
+        let longest = self.conditions.iter().max_by_key(word);
         longest.filter(|_| self.conditions.len() > 1).map(String::as_str)
     }
 
@@ -419,11 +421,21 @@ mod tests {
             from: Some("Al.Ice".into()),
             ..SearchRequest::default()
         };
-        let expected =
-            "(\"\u{E000}1\" OR \"\u{E000}2\") AND \"\u{E001}al\u{E12E}ice\" AND \" a\" *";
+        let expected = "(\"\u{E000}1\" OR \"\u{E000}2\") AND (\"\u{E001}al\u{E12E}ice\" OR \
+             \"\u{E001}al\u{E12E}ice\u{E120}\u{E128}hook\u{E129}\") AND \" a\" *";
         let whole = |rooms: &[u64]| Expression::of(&search(rooms)).map(|it| it.whole());
         assert_eq!(whole(&[1, 2]).as_deref(), Some(expected));
         assert_eq!(whole(&[]), None, "no room may be read");
+        let wanted = Expression::of(&search(&[1, 2])).expect("a word");
+        for (author, is_meant) in [
+            ("al.ice", true),
+            ("AL.ICE (hook)", true),
+            ("al", false),
+            ("ice (hook)", false),
+            ("al.ice2 (hook)", false),
+        ] {
+            assert_eq!(wanted.holds(2, "#dev", author, "a b"), is_meant, "{author}");
+        }
     }
 
     #[test]

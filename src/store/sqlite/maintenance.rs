@@ -21,7 +21,8 @@ use super::{PAGE_BYTES, StoreSettings, directory, system};
 use crate::plural::Count;
 use crate::store::search::file::SearchFiles;
 
-/// Where less is free than there has to be, what keeps order is still recorded down to this part of it.
+/// Where less is free than there has to be, what keeps order is still recorded down to this part of it;
+/// and for as much beyond the bound that the administrator has set.
 const RESERVE_PART: u64 = 2;
 
 /// Between two looks while things are said, and otherwise: another program may fill the disk.
@@ -151,6 +152,11 @@ impl Maintenance {
         let Ok(bytes) = self.used_bytes() else { return };
         let is_full = bytes >= bytes_max;
         let is_near = bytes >= bytes_max / 100 * WARN_PERCENT;
+        let reserve = self.settings.free_bytes_min / RESERVE_PART;
+        let is_over = bytes >= bytes_max.saturating_add(reserve);
+        if self.shared.set_refusal(Refusal::SizeReserveUsed, is_over) && is_over {
+            warn!("what keeps order has used up {reserve} bytes more, and is not kept either");
+        }
         if self.shared.set_refusal(Refusal::SizeReached, is_full) {
             match is_full {
                 true => warn!(

@@ -20,8 +20,10 @@ pub enum Refusal {
     WriteFailed = 4,
     /// Somebody has been reading for so long that the journal cannot be emptied.
     JournalFull = 8,
-    /// Nor is there enough for what keeps order.
+    /// Nor has the file system enough for what keeps order.
     ReserveUsed = 16,
+    /// What keeps order has used up what it may have beyond the administrator's bound.
+    SizeReserveUsed = 32,
 }
 
 /// The last bits of the word that holds the progress; the group stands before them.

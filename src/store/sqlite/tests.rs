@@ -236,7 +236,9 @@ fn reasons_to_refuse_come_and_go_apart_from_each_other() {
     assert!(shared.set_refusal(Refusal::SizeReached, true));
     assert!(shared.set_refusal(Refusal::DiskFull, false));
     assert_eq!(shared.space(), Space::Short);
-    for why in [Refusal::ReserveUsed, Refusal::WriteFailed, Refusal::JournalFull] {
+    for why in
+        [Refusal::ReserveUsed, Refusal::SizeReserveUsed, Refusal::WriteFailed, Refusal::JournalFull]
+    {
         assert!(shared.set_refusal(why, true));
         assert_eq!(shared.space(), Space::Full);
         assert!(shared.set_refusal(why, false));

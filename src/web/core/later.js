@@ -4,6 +4,7 @@
 import { changed } from './store.js';
 
 const RETRY_MS = 2000; // and twice as long after each time
+const RETRY_MAX_MS = 60_000;
 
 /** @template Parts */
 export class Later {
@@ -37,7 +38,7 @@ export class Later {
     }, (error) => {
       this.#loading = null;
       this.#timer = setTimeout(() => this.load().catch(() => {}), this.#delay);
-      this.#delay *= 2;
+      this.#delay = Math.min(RETRY_MAX_MS, 2 * this.#delay);
       throw error;
     });
     return this.#loading;

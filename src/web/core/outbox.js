@@ -38,7 +38,7 @@ export const TRIES_MAX = 4; // a message that breaks the line every time must no
  * @property {'queued' | 'sent' | 'unsure' | 'failed'} state
  * @property {string} as the name it was sent under
  * @property {number} tries
- * @property {string} error why it failed
+ * @property {any} error why it failed: an error of the server, or words
  * @property {boolean} lost that no replay will tell what has become of it
  */
 

@@ -2,18 +2,17 @@
 
 import { Signal } from './signal.js';
 import { directKey, fold, roomKey } from './names.js';
-import { isText, shorten } from './text.js';
+import { isText } from './text.js';
 import { keyOf, newConversation } from './conversation.js';
 import { reduce } from './outbox.js';
 
 /** How this browser shows the page; '' is as the browser or the system has it. See ui/dialogs/settings.js. */
 export const DEFAULTS = { theme: '', density: '', hours: '', enter: 'send', comings: true };
-const NOTICE_UNITS_MAX = 600; // what is quoted in a notice can be as long as a message
 
 export const store = {
   link: 'connecting', // 'connecting' | 'online' | 'offline'
   retryAt: 0, // monotonic
-  banned: '', // that this page may not come here, in a sentence
+  banned: /** @type {any} */ (null), // the error that says that this page may not come here
   refusal: '', // why there is no connection, where the server says so: a key of `refusals` among the words
   wasOnline: false,
   isNew: false, // nobody has been here with this browser, and was not asked for a name yet
@@ -94,9 +93,9 @@ export function dispatch(event) {
   changed('log');
 }
 
-/** `actions`: what can be done about it, [label, act]; with any it stays until it is dismissed. */
+/** `text`: or an error of the server. `actions`: what can be done about it, [label, act]; with any it stays until it is dismissed. */
 export function notify(text, error = false, actions = []) {
-  store.notice = { text: shorten(text, NOTICE_UNITS_MAX), error, actions };
+  store.notice = { text, error, actions };
   changed('notice');
 }
 

@@ -1,9 +1,11 @@
 // What somebody asks for oneself: another name, to be known, to be a guest again. By a cookie a reload and other tabs are known as an
 // account's; scripts cannot see it.
 
-import { dispatch, notify, saveMemory, store } from '../core/store.js';
+import { roomKey } from '../core/names.js';
+import { dispatch, notify, rooms, saveMemory, store } from '../core/store.js';
 import { isText } from '../core/text.js';
 import { accountWords, errorWords, t } from '../words/index.js';
+import { FIRST_ROOM } from './identity.js';
 
 const address = () => new URL('session', location.href);
 
@@ -51,14 +53,27 @@ export class Account {
     notify(accountWords.errors[error.code] ?? errorWords(error), true);
   }
 
-  /** On a computer of many: what this browser knows of a guest goes, and the page begins anew as somebody else. */
+  /** On a computer of many: what this browser knows of a guest goes, in all tabs, and the page begins anew as somebody else. */
   startAfresh() {
-    this.#session.token.value = '';
+    const { tabs, token } = this.#session;
+    tabs.tellAfresh();
+    this.#session.pause(true); // what came in now would be remembered
+    token.value = '';
+    store.outbox = []; // or the browser would ask whether it may go
     try {
-      // See memory.js and resume.js.
-      for (const storage of [sessionStorage, localStorage]) for (const key of ['chat.v1', 'chat.v1.resume']) storage.removeItem(key);
+      // See memory.js, resume.js and words/language.js.
+      for (const storage of [sessionStorage, localStorage]) for (const key of ['chat.v1', 'chat.v1.resume', 'chat.v1.language']) storage.removeItem(key);
     } catch { /* storage is off: it holds nothing */ }
     location.replace('.');
+  }
+
+  /** A room is for people with an account, and who wanted to enter it stays a guest: goes on where guests may be. */
+  giveUp(conv) {
+    if (store.role || conv.stage !== 'out' || conv.entries.length > 0) return;
+    const { rooms: entering } = this.#session, isOnly = rooms().length === 1;
+    if (isOnly && conv.key === roomKey(FIRST_ROOM)) return;
+    if (isOnly) entering.join(FIRST_ROOM);
+    entering.forget(conv);
   }
 
   /** Asks for what makes this page a guest's again. */

@@ -4,7 +4,7 @@ import { renamedMe } from '../core/events.js';
 import { fold, roomKey } from '../core/names.js';
 import { changed, conversation, current, dispatch, notify, rooms, saveMemory, store } from '../core/store.js';
 import { isText } from '../core/text.js';
-import { errorWords, t } from '../words/index.js';
+import { t } from '../words/index.js';
 
 const NAME_RETRY_S = [1, 2, 4, 8, 15, 30, 30];
 export const FIRST_ROOM = 'lobby';
@@ -73,7 +73,7 @@ export class Identity {
         return;
       }
       if (error.code !== 'name_taken') store.wish = '';
-      if (!isQuiet) notify(error.code === 'name_taken' ? t.nameGone(wish, store.name) : errorWords(error), true);
+      if (!isQuiet) notify(error.code === 'name_taken' ? t.nameGone(wish, store.name) : error, true);
     });
   }
 

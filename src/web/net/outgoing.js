@@ -6,7 +6,7 @@ import { next, TRIES_MAX } from '../core/outbox.js';
 import { changed, dispatch, isMe, store } from '../core/store.js';
 import { bytesOf } from '../core/text.js';
 import { monotonic } from '../core/time.js';
-import { errorWords, t } from '../words/index.js';
+import { t } from '../words/index.js';
 
 const TYPING_EVERY_MS = 3000;
 
@@ -100,7 +100,7 @@ export class Outgoing {
   #transmit({ key, kind, conv, text, sendKey }) {
     const frame = frameOf(kind, store.conversations.get(conv), text, sendKey);
     const ref = this.#session.request(frame, () => {}, (error) => {
-      dispatch({ type: 'refused', key, error: errorWords(error) });
+      dispatch({ type: 'refused', key, error });
       this.flush();
     });
     if (ref) dispatch({ type: 'sent', key, ref, as: store.name });

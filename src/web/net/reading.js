@@ -24,8 +24,9 @@ export class Reading {
 
   /** A room has been entered: `frame` tells what an account has read of it. */
   entered(conv, frame = null) {
-    if (store.role) this.learn(conv, { ...frame, last: frame.position });
-    else learnHere(conv, conv.key === store.current);
+    if (store.role) return this.learn(conv, { ...frame, last: frame.position });
+    this.tell();
+    learnHere(conv, conv.key === store.current);
   }
 
   onRead(frame) {
@@ -66,16 +67,14 @@ export class Reading {
   /** This id is in sight of somebody who is there. */
   see(conv, id) {
     if (!see(conv, id)) return;
-    if (store.role) {
-      this.#seen.set(conv, conv.reading.read);
-      this.#timer ||= setTimeout(() => this.tell(), TELL_MS);
-    } else this.remember(conv);
+    this.#seen.set(conv, conv.reading.read);
+    this.#timer ||= setTimeout(() => this.tell(), TELL_MS);
     changed('log', 'sidebar', 'title');
   }
 
   /** What a guest has read. */
   remember(conv, isBack = false) {
-    if (store.role) return;
+    if (store.role || !conv.reading) return;
     conv.readId = conv.reading.read;
     saveMemory();
     this.#session.tabs.tellRead({ key: conv.key, epoch: conv.epoch, id: conv.readId, isBack });
@@ -96,13 +95,14 @@ export class Reading {
   /** What was seen of it is not told any more. */
   unsee(conv) { this.#seen.delete(conv); }
 
-  /** Tells the server what was seen. What cannot be told now is seen again when the line is back. */
+  /** Tells the server what was seen, or remembers it. What cannot be told now is seen again when the line is back. */
   tell() {
     clearTimeout(this.#timer);
     this.#timer = 0;
     for (const [conv, id] of this.#seen) {
       this.#seen.delete(conv);
-      this.#session.request({ type: 'read', ...addressOf(conv), id }, () => {}, () => {});
+      if (store.role) this.#session.request({ type: 'read', ...addressOf(conv), id }, () => {}, () => {});
+      else this.remember(conv);
     }
   }
 

@@ -5,7 +5,7 @@ import { byOf, reasonOf } from '../core/events.js';
 import { bareRoom, roomKey } from '../core/names.js';
 import { changed, conversation, current, dispatch, noteRecent, notify, rename, roomOf, saveMemory, store } from '../core/store.js';
 import { isId, isText } from '../core/text.js';
-import { errorWords, peopleWords, t } from '../words/index.js';
+import { peopleWords, t } from '../words/index.js';
 
 const REPLAY = 50; // messages asked for on entering a room
 const REPLAY_MS = 8000; // a replay that stays incomplete for so long is over
@@ -89,9 +89,9 @@ export class Rooms {
     const refused = (error) => {
       if (error.code === 'login_required') {
         conv.stage = 'out';
-        return this.#session.page.loginRequired();
+        return this.#session.page.loginRequired(conv);
       }
-      notify(`${conv.name}: ${errorWords(error)}`, true);
+      notify({ ...error, about: conv.name }, true);
       if (conv.entries.length === 0 || GONE.has(error.code)) this.forget(conv);
       else conv.stage = 'out';
     };

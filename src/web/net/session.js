@@ -3,7 +3,7 @@
 import { events, touchedBy } from '../core/events.js';
 import { changed, dispatch, notify, store } from '../core/store.js';
 import { bytesOf, isText } from '../core/text.js';
-import { accountWords, errorWords, peopleWords, t } from '../words/index.js';
+import { accountWords, peopleWords, t } from '../words/index.js';
 import { Connection } from './connection.js';
 import { Identity } from './identity.js';
 import { Incoming } from './incoming.js';
@@ -32,7 +32,7 @@ const refOf = (number) => `${TAB}${String(number).padStart(7, '0')}`;
  * @property {() => void} welcomed there is a connection
  * @property {() => void} identified this page is an account's now
  * @property {() => void} ended it was, until now
- * @property {() => void} loginRequired what was asked for takes an account
+ * @property {(conv: any) => void} loginRequired this room takes an account
  * @property {(frame: any) => void} asked somebody asks to be let in
  * @property {(frame: any) => void} invited somebody has let this person into a room
  * @property {(frame: any) => void} refused nobody has
@@ -65,6 +65,7 @@ export class Session {
       present: (welcome) => this.#present(JSON.parse(welcome)),
       nudge: () => this.nudge(),
       onRead: (what) => this.reading.readElsewhere(what),
+      onAfresh: () => this.account.startAfresh(),
       isLookedAt: () => this.page.isLookedAt(),
     });
     this.#connection = new Connection({
@@ -94,6 +95,7 @@ export class Session {
 
   nudge() { this.#connection.nudge(); }
   pause(isKept) {
+    this.reading.tell();
     this.tabs.leave();
     this.#connection.pause(isKept);
   }
@@ -104,7 +106,7 @@ export class Session {
   // -- requests
 
   /** Sends a frame with a ref. `done` gets the answer, `fail` the error (by default the person does); `cut` hears that the line broke. */
-  request(frame, done = (_answer) => {}, fail = (error) => notify(errorWords(error), true), cut = () => {}) {
+  request(frame, done = (_answer) => {}, fail = (error) => notify(error, true), cut = () => {}) {
     const ref = refOf(++this.#lastRef), over = this.excess(frame);
     if (over > 0) {
       queueMicrotask(() => fail({ message: t.tooLong(over) }));
@@ -124,7 +126,7 @@ export class Session {
   }
 
   /** As `request`; that there is no line is an error as well. */
-  requestNow(frame, done, fail = (error) => notify(errorWords(error), true)) {
+  requestNow(frame, done, fail = (error) => notify(error, true)) {
     const cut = () => fail({ message: t.waitOnline });
     if (!this.request(frame, done, fail, cut)) cut();
   }
@@ -194,7 +196,7 @@ export class Session {
 
   /** This server does not want us: to come again at once would be of no use. */
   #onBanned(error) {
-    store.banned = errorWords(error);
+    store.banned = error;
     this.#connection.drop();
     this.#connection.putOff(PUT_OFF_MS);
   }
@@ -227,7 +229,7 @@ export class Session {
     if (request) request.fail(error);
     else if (error.code === 'session_ended') this.account.sessionEnded(error);
     else if (error.code === 'banned') this.#onBanned(error);
-    else notify(errorWords(error), true);
+    else notify(error, true);
   }
 
   #handlers = {
@@ -251,7 +253,7 @@ export class Session {
     this.#inquiry++;
     this.#admissions = 0;
     const isRestarted = store.epoch !== '' && store.epoch !== frame.epoch;
-    Object.assign(store, { refusal: '', banned: '', link: 'online', wasOnline: true, epoch: frame.epoch, limits: { ...frame.limits } });
+    Object.assign(store, { refusal: '', banned: null, link: 'online', wasOnline: true, epoch: frame.epoch, limits: { ...frame.limits } });
     store.registration = isText(frame.accounts) ? frame.accounts : '';
     this.token.value = isText(frame.resume) ? frame.resume : '';
     if (isRestarted) dispatch({ type: 'restarted' });

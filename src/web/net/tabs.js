@@ -51,7 +51,7 @@ export class Tabs {
   #patience = 0;
   #lookedAt = 0; // times that others have said so
 
-  /** `owner`: url(); present(welcome): as it would be told now; nudge(): try now, or find out whether the line lives; onRead(what): in another tab; isLookedAt() */
+  /** `owner`: url(); present(welcome): as it would be told now; nudge(): try now, or find out whether the line lives; onRead(what), onAfresh(): in another tab; isLookedAt() */
   constructor(owner) { this.#owner = owner; }
 
   /** A WebSocket, or what looks like one. */
@@ -89,6 +89,9 @@ export class Tabs {
 
   /** Something was read here. */
   tellRead(what) { this.#post({ read: what }); }
+
+  /** Who this is has gone. */
+  tellAfresh() { this.#post({ afresh: true }); }
 
   /** In one tab alone, and where nobody looks at another. */
   ifAlone(act) {
@@ -184,6 +187,7 @@ export class Tabs {
 
   #heard(news) {
     if (news.read) this.#owner.onRead(news.read);
+    if (news.afresh) this.#owner.onAfresh();
     if (news.whoLooks && this.#owner.isLookedAt()) this.#post({ looked: true });
     if (news.looked) this.#lookedAt++;
     if (this.#isFirst) this.#serve(news);

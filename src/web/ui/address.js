@@ -5,6 +5,8 @@ import { current, store } from '../core/store.js';
 import { $ } from './dom.js';
 import { NARROW } from './layout.js';
 
+const CODE = /^#(setup|invite)=/; // see code.js
+
 export class Address {
   #query = /** @type {string | null} */ (null); // last put into the address
   #isGoingBack = false;
@@ -25,7 +27,7 @@ export class Address {
   /** The address names the conversation, so that it can be passed on; never one's own name. An entry knows what it stands for. */
   draw() {
     const conv = current(), query = conv ? queryOf(conv) : '', { key = null, isOver = false } = history.state ?? {};
-    if (this.#isGoingBack) return;
+    if (this.#isGoingBack || CODE.test(location.hash)) return; // what is written here would take the code's place
     // Compared with what was asked for, not with what it became: browsers escape differently, and limit such calls.
     if (this.#query !== query) {
       const isFirst = this.#query === null;
@@ -52,7 +54,7 @@ export class Address {
 
   /** Back or Forward. What is open over the page is closed first. */
   #moved() {
-    if (location.hash) return; // a code, for which there is `hashchange`
+    if (CODE.test(location.hash)) return; // for which there is `hashchange`
     const { key = null } = history.state ?? {}, wasGoing = this.#isGoingBack;
     this.#isGoingBack = false;
     if (wasGoing) return this.draw();
@@ -74,7 +76,7 @@ export class Address {
     if (!link || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
     const { origin, pathname, search, hash } = new URL(link.href), place = placeOf(search);
     if (origin !== location.origin || ![location.pathname, new URL('.', location.href).pathname].includes(pathname)) return;
-    if (!place && !/^#(setup|invite)=/.test(hash)) return;
+    if (!place && !CODE.test(hash)) return;
     event.preventDefault();
     if (!place) location.hash = hash;
     else if (place.id) this.reach(place.kind, place.name, place.id);

@@ -81,11 +81,11 @@ export class App {
     log: (conv) => this.parts.missed.draw(conv),
     sidebar: () => {
       this.parts.hints.draw();
-      this.parts.roving.draw();
+      this.parts.roving.draw('#rooms', '#directs');
     },
     members: (conv) => {
       if (conv?.kind === 'room') this.parts.asking.draw(conv);
-      this.parts.roving.draw();
+      this.parts.roving.draw('#members');
     },
     title: (conv) => {
       this.parts.address.draw();

@@ -112,8 +112,12 @@ export class Composer {
 
   #excessOf(conv, text) { return this.app.session.outgoing.excess(conv, text); }
 
-  /** As high as what is in it. It is measured in another box: to try it in this one would lay out the whole log twice. */
+  /**
+   * As high as what is in it, where the browser does not see to that. It is measured in another box: to try it in this one would
+   * lay out the whole log twice.
+   */
   #grow() {
+    if (CSS.supports('field-sizing', 'content')) return;
     const composer = $('#composer'), measure = $('#measure');
     measure.value = composer.value;
     const height = `${measure.scrollHeight + composer.offsetHeight - composer.clientHeight}px`; // with its border

@@ -4,6 +4,7 @@ import { t } from '../words/index.js';
 import { $, setHidden, setText } from './dom.js';
 
 const WAYS = /** @type {const} */ (['above', 'below']);
+const COVERED_PX = 40; // of the list, by a hint at its end: what is there is not in sight
 
 export class Hints {
   #places = new Map(); // of entries that are out of sight: 'above' or 'below'
@@ -13,10 +14,11 @@ export class Hints {
       else this.#places.set(target, boundingClientRect.top > rootBounds.top ? 'below' : 'above');
     }
     this.#draw();
-  }, { root: $('#sidebar .lists') });
+  }, { root: $('#sidebar .lists'), rootMargin: `0px 0px -${COVERED_PX}px` });
 
   listen() {
-    for (const way of WAYS) $(`#unread-${way}`).addEventListener('click', () => this.#news(way)[0]?.scrollIntoView({ block: 'center', behavior: 'smooth' }));
+    const behavior = matchMedia('(prefers-reduced-motion: reduce)').matches ? 'instant' : 'smooth';
+    for (const way of WAYS) $(`#unread-${way}`).addEventListener('click', () => this.#news(way)[0]?.scrollIntoView({ block: 'center', behavior }));
   }
 
   draw() {

@@ -2,7 +2,7 @@
 
 import { store } from '../core/store.js';
 import { monotonic } from '../core/time.js';
-import { t } from '../words/index.js';
+import { errorWords, t } from '../words/index.js';
 import { $, setHidden, setText } from './dom.js';
 
 export class Link {
@@ -16,7 +16,7 @@ export class Link {
     document.body.dataset.state = store.link;
     document.body.classList.toggle('ended', store.ended !== '');
     // The same words for as long as it lasts: a screen reader is told once, and not at every attempt.
-    const trouble = store.banned || this.#trouble();
+    const trouble = store.banned ? errorWords(store.banned) : this.#trouble();
     setText($('#link-text'), store.link === 'online' ? '' : trouble);
     $('#retry').disabled = store.link !== 'offline';
     setHidden($('#retry'), !store.wasOnline && store.link !== 'offline');

@@ -1,9 +1,12 @@
 // What the page tells its reader in passing.
 
 import { changed, store } from '../core/store.js';
+import { shorten } from '../core/text.js';
+import { errorWords } from '../words/index.js';
 import { $, el, setHidden, setText } from './dom.js';
 
 const NOTICE_MS = 9000;
+const NOTICE_UNITS_MAX = 600; // what is quoted can be as long as a message
 
 export class Notice {
   #timer = 0;
@@ -14,13 +17,13 @@ export class Notice {
   }
 
   draw() {
+    const box = $('#notice');
+    setText(box.firstElementChild, shorten(errorWords(store.notice?.text ?? ''), NOTICE_UNITS_MAX)); // for which there may be better words now
     if (store.notice === this.#shown) return;
     this.#shown = store.notice;
-    const box = $('#notice');
     clearTimeout(this.#timer);
     setHidden(box, !store.notice);
     box.classList.toggle('error', Boolean(store.notice?.error));
-    setText(box.firstElementChild, store.notice?.text ?? '');
     $('#notice-actions').replaceChildren(...(store.notice?.actions ?? []).map(([label, act]) => {
       const button = el('button', { type: 'button', className: 'quiet', textContent: label });
       button.addEventListener('click', () => {

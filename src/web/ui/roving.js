@@ -50,8 +50,8 @@ export class Roving {
   listen() {
     for (const list of ROVED) listenTo($(list));
     $('#log').addEventListener('keydown', stepMenus);
-    this.draw();
+    this.draw(...ROVED);
   }
 
-  draw() { for (const list of ROVED) rove($(list)); }
+  draw(...lists) { for (const list of lists) rove($(list)); }
 }

@@ -5,7 +5,7 @@ import { isFavourite, RoomOrder } from '../core/order.js';
 import { changed, directs, store } from '../core/store.js';
 import { badgeOf, isHidden, isNews } from '../core/unread.js';
 import { accountWords, peopleWords, t } from '../words/index.js';
-import { $, drawAvatar, drawMark, el, reconcile, setHidden, setText } from './dom.js';
+import { $, drawAvatar, drawMark, el, reconcile, setHidden, setLabel, setText } from './dom.js';
 
 export class Sidebar {
   #showsHidden = false; // the rooms that their reader has hidden
@@ -97,7 +97,7 @@ export class Sidebar {
     for (const one of ['loud', 'faint']) badge.classList.toggle(one, one === kind);
     const marks = [conv.unread > 0 && t.unread(conv.unread), conv.mentions > 0 && peopleWords.forYou(conv.mentions), isRoom && peopleWords.entryShort[conv.entry], conv.isGuest && accountWords.guest, isRoom && isFavourite(conv) && t.favourite];
     const label = [conv.name, ...marks].filter(Boolean).join(t.comma);
-    if (button.getAttribute('aria-label') !== label) button.setAttribute('aria-label', label);
+    setLabel(button, label); // a long name is cut in the list
     const wasCurrent = button.hasAttribute('aria-current');
     if (conv.key !== store.current) button.removeAttribute('aria-current');
     else if (!wasCurrent) {

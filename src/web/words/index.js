@@ -20,5 +20,12 @@ export const ready = import(LANGUAGE === 'ja' ? './ja.js' : './en.js').then(spea
 /** What is said by what comes later of the page; loaded with it. `again`: a query for another try. */
 export const loadMoreWords = (again = '') => import((LANGUAGE === 'ja' ? './later/ja.js' : './later/en.js') + again).then(speak);
 
-/** What an error of the server says. */
-export const errorWords = (error) => [t, peopleWords, accountWords].map(({ errors }) => errors?.[error.code]).find(Boolean) ?? error.message ?? error.code ?? '?';
+/**
+ * What an error of the server says: in its own words as long as those of the page have not come. What is words already stays so.
+ * `about`: the room that it is about.
+ */
+export function errorWords(error) {
+  if (error.charAt) return error;
+  const words = [t, peopleWords, accountWords].map(({ errors }) => errors?.[error.code]).find(Boolean) ?? error.message ?? error.code ?? '?';
+  return error.about ? `${error.about}: ${words}` : words;
+}

@@ -1,6 +1,6 @@
 //! A response that goes on for as long as its client reads it: what is said, when it is said.
 
-use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{NON_ALPHANUMERIC, PercentEncode, percent_decode_str, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 use super::{HttpError, Method, Request, Response};
@@ -11,8 +11,10 @@ use crate::wire::{Elapsed, Observed, Step, Timeouts};
 /// Where it is asked for.
 pub const PATH: &str = "/stream";
 
-/// So many rooms can be asked for at once.
+/// So many rooms can be asked for at once, with names of so many bytes, percent-encoded: an id has
+/// all of them, and is to fit into the head of a request.
 const ROOMS_MAX: usize = 50;
+const NAMES_BYTES_MAX: usize = 4096;
 
 /// How one event is told from the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,9 +32,9 @@ pub struct Wanted {
     /// Rooms, as written, and the last message that was seen of each, if one was. None: all that its
     /// account is in.
     pub rooms: Vec<(String, Option<Seen>)>,
-    /// What was heard last, which a browser shows when it connects anew: the room, as it was told,
-    /// and its message.
-    pub last: Option<(String, Seen)>,
+    /// By what the last event was known that it was told, which a browser shows when it connects
+    /// anew: rooms, as they were called, and the last message of each.
+    pub last: Vec<(String, Seen)>,
 }
 
 /// A message that was seen, and under which epoch, if that is said.
@@ -55,7 +57,7 @@ pub fn wanted(request: &Request<'_>) -> Result<Wanted, HttpError> {
         kind.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
     };
     let format = if request.list("accept").any(is_events) { Format::Events } else { Format::Lines };
-    let last = request.single("last-event-id").ok().flatten().and_then(read_id);
+    let last = request.single("last-event-id").ok().flatten().and_then(read_id).unwrap_or_default();
     let mut wanted = Wanted { format, rooms: Vec::new(), last };
     let mut said = None;
     for (key, value) in request.query_pairs() {
@@ -74,25 +76,41 @@ pub fn wanted(request: &Request<'_>) -> Result<Wanted, HttpError> {
     for (_, seen) in &mut wanted.rooms {
         seen.iter_mut().for_each(|seen| seen.epoch.clone_from(&said));
     }
-    if wanted.rooms.len() > ROOMS_MAX {
+    let names: usize = wanted.rooms.iter().flat_map(|(room, _)| shown(room)).map(str::len).sum();
+    if wanted.rooms.len() > ROOMS_MAX || names > NAMES_BYTES_MAX {
         return Err(HttpError::STREAM_QUERY);
     }
     Ok(wanted)
 }
 
-/// What an event is known by: the epoch, the room, and the id of its message there.
-pub fn event_id(epoch: &str, room: &str, id: u64) -> String {
-    let room = room.strip_prefix('#').unwrap_or(room);
-    let [epoch, room] = [epoch, room].map(|text| utf8_percent_encode(text, NON_ALPHANUMERIC));
-    format!("{epoch}:{room}:{id}")
+/// What an event is known by: the epoch, and how far its reader has come by then in each room, as
+/// the name of the room and the id of its last message.
+pub fn event_id<'a>(epoch: &str, places: impl IntoIterator<Item = (&'a str, u64)>) -> String {
+    let mut written: String = utf8_percent_encode(epoch, NON_ALPHANUMERIC).collect();
+    for (room, id) in places {
+        written.push(':');
+        written.extend(shown(room));
+        written.push(':');
+        written.push_str(&id.to_string());
+    }
+    written
 }
 
-fn read_id(written: &str) -> Option<(String, Seen)> {
-    let mut parts = written.splitn(3, ':');
-    let mut text = || percent_decode_str(parts.next()?).decode_utf8().ok();
-    let (epoch, room) = (Some(text()?.into_owned()), text()?.into_owned());
-    let id = parts.next()?.parse().ok()?;
-    Some((room, Seen { id, epoch }))
+/// The name of a room, as it stands in an id.
+fn shown(room: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(room.strip_prefix('#').unwrap_or(room), NON_ALPHANUMERIC)
+}
+
+fn read_id(written: &str) -> Option<Vec<(String, Seen)>> {
+    let mut parts = written.split(':');
+    let text = |part| Some(percent_decode_str(part).decode_utf8().ok()?.into_owned());
+    let epoch = text(parts.next()?)?;
+    let mut rooms = Vec::new();
+    while let Some(room) = parts.next() {
+        let (room, id) = (text(room)?, parts.next()?.parse().ok()?);
+        rooms.push((room, Seen { id, epoch: Some(epoch.clone()) }));
+    }
+    (rooms.len() <= ROOMS_MAX).then_some(rooms)
 }
 
 /// A connection on which such a response is under way.
@@ -193,7 +211,7 @@ mod tests {
         let room = |name: &str, id: Option<u64>| {
             (name.to_owned(), id.map(|id| Seen { id, epoch: epoch() }))
         };
-        let lines = Wanted { format: Format::Lines, rooms: Vec::new(), last: None };
+        let lines = Wanted { format: Format::Lines, rooms: Vec::new(), last: Vec::new() };
         assert_eq!(of("/stream", ""), Ok(lines.clone()));
         let rooms = vec![room("#dev", Some(12)), room("ops", None)];
         let expected = Wanted { rooms, ..lines.clone() };
@@ -203,21 +221,27 @@ mod tests {
         }
         let many = format!("/stream?{}", "room=a&".repeat(ROOMS_MAX + 1));
         assert_eq!(of(&many, ""), Err(HttpError::STREAM_QUERY));
+        let long = |name: &str| format!("/stream?room={}&room={name}", "%E3%81%8A".repeat(400));
+        assert!(of(&long(&"a".repeat(496)), "").is_ok());
+        assert_eq!(of(&long(&"a".repeat(497)), ""), Err(HttpError::STREAM_QUERY));
     }
 
     #[test]
     fn a_browser_goes_on_where_it_was() {
-        let id = event_id("e1:x", "#お茶", 12);
+        let id = event_id("e1:x", [("#お茶", 12), ("#o:ps", 7)]);
         let fields = format!("Accept: a/b, text/event-stream;q=1\r\nLast-Event-ID: {id}\r\n");
         let found = of("/stream?room=%E3%81%8A%E8%8C%B6&since=3&room=ops", &fields);
         let found = found.expect("it can be read");
         let seen = |id, epoch: Option<&str>| Seen { id, epoch: epoch.map(str::to_owned) };
         assert_eq!(found.format, Format::Events);
         assert_eq!(found.rooms[0].1, Some(seen(3, None)));
-        assert_eq!(found.last, Some(("お茶".to_owned(), seen(12, Some("e1:x")))));
-        for written in ["", "dev", "dev:1", "e1:dev:", "e1:dev:x", "e1:dev:1:2", "e1:%ff:1"] {
+        let last = [("お茶", 12), ("o:ps", 7)];
+        assert_eq!(found.last, last.map(|(room, id)| (room.to_owned(), seen(id, Some("e1:x")))));
+        assert_eq!(read_id("e1"), Some(Vec::new()));
+        for written in ["dev:1", "e1:dev:", "e1:dev:x", "e1:dev:1:2", "e1:%ff:1", "%ff:dev:1"] {
             assert_eq!(read_id(written), None, "{written}");
         }
+        assert_eq!(read_id(&format!("e1{}", ":a:1".repeat(ROOMS_MAX + 1))), None);
     }
 
     #[test]

@@ -180,10 +180,13 @@ impl HttpError {
     pub const STREAM_QUERY: HttpError = HttpError::new(
         400,
         "What is said is followed as /stream?room=dev&since=12&room=ops, percent-encoded, with at \
-         most 50 rooms.\n",
+         most 50 rooms and 4096 bytes of names.\n",
     );
     pub const STREAM_TOKEN: HttpError =
         HttpError::new(401, "What is said is for those who show their token.\n").with(BEARER);
+    pub const STREAM_TRIES: HttpError =
+        HttpError::new(429, "Too many tokens that are not known were shown from your address.\n")
+            .with(&[("Retry-After", "2")]);
     pub const STREAM_BANNED: HttpError =
         HttpError::new(403, "This account is banned from this server.\n");
     pub const HOOK_METHOD: HttpError =

@@ -25,9 +25,9 @@ pub fn run(input: &[u8]) {
     }
 }
 
-/// Each text is said by one of two people, in one of two rooms.
+/// Each text is said by one of two people or by a hook, in one of two rooms.
 fn author_and_room(n: usize) -> (&'static str, u64) {
-    (["Alice", "b*b \"x\""][n % 2], n as u64 / 2 % 2 + 1)
+    (["Alice", "b*b \"x\"", "alice (hook)"][n % 3], n as u64 / 2 % 2 + 1)
 }
 
 /// The index finds what the scan finds.
@@ -100,7 +100,11 @@ fn scan(texts: &[&str], request: &SearchRequest) -> Vec<usize> {
     let may_be_read = |n: usize| {
         let (author, room) = author_and_room(n);
         request.rooms.as_ref().is_none_or(|rooms| rooms.contains(&room))
-            && request.from.as_deref().is_none_or(|from| normalize(from) == normalize(author))
+            && request.from.as_deref().is_none_or(|from| {
+                [from.to_owned(), format!("{from} (hook)")]
+                    .iter()
+                    .any(|from| normalize(from) == normalize(author))
+            })
     };
     let matches = |n: &usize| {
         let text = normalize(texts[*n]);

@@ -52,6 +52,7 @@ impl Model {
     }
 
     pub fn logged_in(&mut self, n: usize) {
+        self.clients.get_mut(&n).expect("it is there").is_outside = false;
         self.tell_account(n);
         if self.clients[&n].is_json {
             for room in self.user(self.clients[&n].user).rooms.clone() {
@@ -149,6 +150,9 @@ impl Model {
         invitation.into_iter().for_each(|id| self.use_invitation(id));
         self.passwords.push((name.clone(), password.clone()));
         self.attach(n, user);
+        if mem::take(&mut self.clients.get_mut(&n).expect("it is there").is_outside) {
+            let _ = self.enter(n, "#lobby");
+        }
         if role == OWNER {
             self.follow_role(user);
             self.log_act(&format!("{name} came by the owner's link, and owns this server."));
@@ -326,6 +330,8 @@ impl Model {
         self.kept.ended.insert(user);
         self.end_away(user);
         self.kept.invitations.retain(|_, one| one.by != user && one.resets != Some(user));
+        let own = self.kept.hooks.iter().filter(|hook| hook.by == user);
+        self.orphaned_hooks.extend(own.map(|hook| hook.token.clone()));
         self.kept.hooks.retain(|hook| hook.by != user);
         let until_ms = self.unix_ms + RESERVED_MS;
         self.kept.reserved.retain(|one| look(&one.name) != look(&gone.name));
@@ -357,6 +363,26 @@ impl Model {
         Ok(())
     }
 
+    /// The connections of somebody that have come by a password.
+    fn by_password(&self, user: u64) -> impl Iterator<Item = usize> {
+        self.clients_of(user).into_iter().filter(|one| self.clients[one].key.is_none())
+    }
+
+    pub fn end_connection(&mut self, n: usize, number: usize) -> Done {
+        let mut own = self.by_password(self.clients[&n].user);
+        own.find(|one| *one == number).ok_or(&["no_such_session"][..])?;
+        drop(own);
+        if number != n {
+            self.end_device(number);
+        }
+        self.tell(n, Told::Done("end_session"));
+        if number == n {
+            self.become_guest(n);
+            self.tell_account(n);
+        }
+        Ok(())
+    }
+
     pub fn end_session(&mut self, n: usize, id: u32) -> Done {
         let keys = &self.account_of(n).expect("it is an account").keys;
         if !keys.iter().any(|key| key.id == id) {
@@ -379,7 +405,8 @@ impl Model {
         };
         let keys = &self.kept.accounts[&user].keys;
         let sessions = keys.iter().map(|key| (key.id, key.is_token, by(key.id))).collect();
-        self.tell(n, Told::Sessions(sessions));
+        let connections = self.by_password(user).collect();
+        self.tell(n, Told::Sessions(sessions, connections));
     }
 
     pub fn invite(&mut self, n: usize, uses: u32, room: Option<&str>, granted: &Granted) -> Done {

@@ -61,6 +61,8 @@ impl Model {
             current: None,
             is_private,
             is_json,
+            is_outside: false,
+            has_come: false,
             is_terminal: false,
             is_unproven: false,
             ip: network(ip),
@@ -117,6 +119,11 @@ impl Model {
         self.end_event();
     }
 
+    /// A client is somebody, and in no room before it is known whether it logs in.
+    pub fn stays_outside(&mut self, n: usize) {
+        self.clients.get_mut(&n).expect("it is there").is_outside = true;
+    }
+
     /// A client has come where it wanted to. `refused`: why not as whose secret it has shown.
     pub fn settled(&mut self, n: usize, refused: Option<&'static str>) {
         let Some(client) = self.clients.get(&n) else { return };
@@ -124,6 +131,7 @@ impl Model {
         let mut entered = Ok(());
         if !self.may(user) {
             if !is_json {
+                self.clients.get_mut(&n).expect("it is there").is_outside = true;
                 self.tell(n, Told::TurnedAway);
             }
         } else if !is_json {

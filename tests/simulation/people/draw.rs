@@ -1,5 +1,7 @@
 //! What a device asks for, drawn of all that there is to ask for.
 
+use std::net::IpAddr;
+
 use fastrand::Rng;
 
 use super::device::ADDRESSES;
@@ -8,7 +10,7 @@ use super::order::STAFF_LOG;
 use super::request::order::{OrderRequest, Which};
 use super::request::room::{RoomRequest, SETTINGS};
 use super::request::{LEVELS, Request};
-use super::rights::ENTRY;
+use super::rights::{ENTRY, MODERATOR, ROOM_OWNER};
 use crate::known_secrets::OWNER_CODE;
 
 pub const ROOMS: [&str; 4] = ["#lobby", "#tea", "#dev", "#ops"];
@@ -64,12 +66,27 @@ impl Draw<'_> {
         match self.rng.u32(0..12) {
             0..4 => self.login(),
             4 | 5 => self.by_token(number),
-            6..9 => self.register(),
+            6..9 => self.register(self.may_guess(number)),
             9 if self.rng.bool() => self.in_rooms(number),
             9 => self.in_order(number),
             10 => self.delete(number),
             _ => self.talk(number),
         }
+    }
+
+    /// Of somebody who is nobody yet.
+    pub fn as_newcomer(&mut self, from: IpAddr) -> Request {
+        let may_guess = self.model.may_try_from(from);
+        match self.rng.u32(0..3) {
+            0 => self.register(may_guess),
+            _ => self.login(),
+        }
+    }
+
+    /// Whether codes that may be good for nothing are shown: at a terminal, what follows where too many
+    /// were is no password any more.
+    fn may_guess(&self, number: usize) -> bool {
+        self.model.clients[&number].is_json || self.model.may_try(number)
     }
 
     fn login(&mut self) -> Request {
@@ -104,8 +121,8 @@ impl Draw<'_> {
         }
     }
 
-    fn register(&mut self) -> Request {
-        if self.rng.u32(0..3) == 0 {
+    fn register(&mut self, may_guess: bool) -> Request {
+        if may_guess && self.rng.u32(0..3) == 0 {
             let back = self.rng.usize(0..4).saturating_sub(2);
             if let Some((code, name)) = self.model.code_for_password(back) {
                 let is_guess = self.rng.u32(0..10) == 0;
@@ -114,6 +131,9 @@ impl Draw<'_> {
                 let password = Some(format!("password {}", self.count));
                 return Request::Register { name, password, code: Some(code) };
             }
+        }
+        if !may_guess && !self.rules.is_open {
+            return self.login();
         }
         let codes = &self.model.codes;
         let of_banned = self.model.code_of_banned().filter(|_| self.rng.bool());
@@ -124,6 +144,7 @@ impl Draw<'_> {
             // Two at once may want to use it up.
             _ => codes.last().cloned().or_else(|| Some("2222-2222-2222".to_owned())),
         };
+        let code = code.filter(|_| may_guess);
         let password = match self.rng.u32(0..10) {
             0 => "short".to_owned(),
             _ => format!("password {}", self.count),
@@ -280,11 +301,26 @@ impl Draw<'_> {
             (OWNER, Some(name)) if self.rng.u32(0..6) == 0 => {
                 return Request::Role { name, role: self.rng.u8(1..3) };
             }
+            // Without admins there is nobody who may do some things and not others.
+            (OWNER, None) if self.rng.u32(0..6) == 0 => {
+                let names = self.model.account_names();
+                let name = self.one_of(&names).expect("it is one itself");
+                return Request::Role { name, role: 1 };
+            }
+            (1, _) if self.rng.u32(0..8) == 0 => {
+                let names = self.model.owner_names();
+                let name = self.one_of(&names).unwrap_or_else(|| self.name());
+                return Request::Reset { name };
+            }
             (1, None) if self.rng.u32(0..6) == 0 => {
                 let names = self.model.names();
                 return Request::Reset { name: self.one_of(&names).expect("it is there itself") };
             }
             _ => {}
+        }
+        let user = self.model.clients[&number].user;
+        if self.model.kept.hooks.iter().any(|hook| hook.by == user) && self.rng.u32(0..25) == 0 {
+            return Request::Delete { password: Some(password) };
         }
         match self.rng.u32(0..46) {
             0..10 => self.talk(number),
@@ -298,9 +334,17 @@ impl Draw<'_> {
             19 => self.in_order(number),
             20..23 => Request::MakeToken,
             23..25 => Request::MakeCookie,
-            25..27 => {
+            25 => {
                 let id = if ids.is_empty() { 9 } else { ids[self.rng.usize(..ids.len())] };
-                Request::EndSession { id }
+                Request::EndSession { id, is_connection: false }
+            }
+            26 => {
+                // Somebody else's, at times.
+                let own = self.model.clients_of(self.model.clients[&number].user);
+                let all: Vec<usize> = self.model.clients.keys().copied().collect();
+                let from = if self.rng.u32(0..4) == 0 { all } else { own };
+                let id = from[self.rng.usize(..from.len())] as u32;
+                Request::EndSession { id, is_connection: true }
             }
             27 => Request::Sessions,
             28..31 => {
@@ -324,7 +368,7 @@ impl Draw<'_> {
             43 => self.unread(number),
             41 if self.rng.bool() => Request::EndBot { name: self.bot_name(number) },
             38 if self.rng.bool() => self.login(),
-            39 if self.rng.bool() => self.register(),
+            39 if self.rng.bool() => self.register(self.may_guess(number)),
             _ => self.read(number),
         }
     }
@@ -362,6 +406,9 @@ impl Draw<'_> {
             _ => self.room(),
         };
         let named = self.rng.bool().then(|| room.clone());
+        if let Some(request) = self.about_programs(number, &room) {
+            return Request::Room(request);
+        }
         Request::Room(match self.rng.u32(0..30) {
             0 => RoomRequest::Show { room: named },
             1..8 => {
@@ -391,6 +438,49 @@ impl Draw<'_> {
             }
             _ => return self.join_by_code(number),
         })
+    }
+
+    /// At times, somebody who has made a hook, and where.
+    fn hook_maker(&mut self) -> Option<(String, String)> {
+        let makers = self.model.hook_makers();
+        let may = !makers.is_empty() && self.rng.u32(0..3) == 0;
+        may.then(|| makers[self.rng.usize(..makers.len())].clone())
+    }
+
+    /// At times, what makes a hook that others made fall silent, or a stream; or what leads to that.
+    fn about_programs(&mut self, number: usize, room: &str) -> Option<RoomRequest> {
+        let here = self.model.room_called(room).filter(|_| self.rng.u32(0..3) == 0)?;
+        let (user, room) = (self.model.clients[&number].user, room.to_owned());
+        let role = self.model.role_in(user, here);
+        let own = self.model.user(user).name.clone();
+        let mut makers = self.model.hook_makers();
+        makers.retain(|(of, name)| *of == room && *name != own);
+        let kick = |name, minutes| RoomRequest::Kick {
+            room: Some(room.clone()),
+            name,
+            minutes,
+            reason: None,
+        };
+        let followers = self.model.followers_in(here);
+        match self.rng.u32(0..3) {
+            0 if role >= MODERATOR => {
+                let minutes = self.rng.bool().then_some(1);
+                Some(kick(self.one_of(&followers)?, minutes))
+            }
+            _ if role == MODERATOR && makers.is_empty() => {
+                Some(RoomRequest::Hook { room: Some(room.clone()), name: "deploy".to_owned() })
+            }
+            _ if role == ROOM_OWNER => Some(match makers.pop() {
+                Some((room, name)) if self.rng.bool() => RoomRequest::Role { room, name, role: 0 },
+                Some((_, name)) => kick(name, None),
+                None => {
+                    let names = self.model.account_names();
+                    let name = self.one_of(&names)?;
+                    RoomRequest::Role { room, name, role: MODERATOR }
+                }
+            }),
+            _ => None,
+        }
     }
 
     /// One of the last messages of a room that it is in, mostly.
@@ -456,6 +546,10 @@ impl Draw<'_> {
             _ => None,
         };
         let reason = self.rng.bool().then(|| "spam".to_owned());
+        let (room, name) = match self.hook_maker() {
+            Some((of_hook, maker)) => (Some(of_hook), maker),
+            None => (room, name),
+        };
         Request::Order(match self.rng.u32(0..16) {
             0..3 => OrderRequest::Mute { room, name, minutes, reason },
             3 => OrderRequest::Unmute { room, name },

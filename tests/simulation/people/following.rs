@@ -1,8 +1,9 @@
 //! Programs that follow what an account hears, in a response that does not end: they are told what a
 //! WebSocket of the account is told, in lines.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use chat_server::wire::http::events::Wanted;
 use fastrand::Rng;
 use serde_json::Value;
 
@@ -15,6 +16,9 @@ use crate::kept::SharedWire;
 /// So many of them.
 pub const FOLLOWERS: usize = 2;
 
+/// So many of those that go on somewhere may be on their way to the server, or broken by then.
+const RESUMES: usize = 4 * FOLLOWERS;
+
 /// Of what is missed, so much text is told in any case.
 const REPLAY_BYTES_MIN: usize = 2000;
 
@@ -22,13 +26,15 @@ const REPLAY_BYTES_MIN: usize = 2000;
 /// has missed.
 #[derive(Debug, Default)]
 pub struct Followed {
-    /// As it has asked for them.
+    /// As it has asked for them, or what they are called by now.
     names: BTreeSet<String>,
     rooms: BTreeSet<u64>,
-    /// The message behind which it goes on in the room that it joins.
+    /// The room that it joins, as it has asked for it, and the message behind which it goes on there.
+    asked: String,
     since: Option<u64>,
-    /// What it has missed and has not been told yet, and in which state that was.
-    replay: (usize, VecDeque<Value>),
+    /// What it has missed and has not been told yet, of one room after the other, and in which state
+    /// that was.
+    replays: VecDeque<(usize, VecDeque<Value>)>,
     /// So often it is still to be told that there is a gap.
     gaps: usize,
 }
@@ -46,6 +52,7 @@ impl Followed {
     pub fn asks(&mut self, text: &str) {
         let object: Value = serde_json::from_str(text).unwrap_or_default();
         self.since = object["since"].as_u64();
+        self.asked = object["room"].as_str().unwrap_or_default().to_lowercase();
     }
 
     pub fn leaves(&mut self, room: u64) {
@@ -54,7 +61,7 @@ impl Followed {
 
     /// Whether it has been told all that it has missed, and that some of it is gone.
     pub fn is_told(&self) -> bool {
-        self.replay.1.is_empty() && self.gaps == 0
+        self.replays.is_empty() && self.gaps == 0
     }
 }
 
@@ -91,15 +98,56 @@ impl Model {
         let here = &self.kept.rooms[&room];
         let first = here.first_id.max(from.min(here.next_id));
         let has_gap = since.is_some() && known.is_none_or(|since| since + 1 < first);
+        let name = here.name.to_lowercase();
         // It is what it was if nothing has changed.
         let state = self.states.len() - 1;
         let client = self.clients.get_mut(&n).expect("it is there");
         let followed = client.followed.as_mut().expect("it follows");
         followed.rooms.insert(room);
+        followed.names.remove(&followed.asked);
+        followed.names.insert(name);
         followed.gaps += usize::from(has_gap);
-        if since.is_some() {
-            followed.replay = (state, rows);
+        if !rows.is_empty() {
+            followed.replays.push_back((state, rows));
         }
+    }
+
+    /// A room is followed under the name that it has.
+    pub fn follow_renamed(&mut self, from: &str, to: &str) {
+        let followed = self.clients.values_mut().filter_map(|client| client.followed.as_mut());
+        for followed in followed {
+            if followed.names.remove(&from.to_lowercase()) {
+                followed.names.insert(to.to_lowercase());
+            }
+        }
+    }
+
+    /// Whose streams anybody follows in a room.
+    pub fn followers_in(&self, room: u64) -> Vec<String> {
+        let clients = self.clients.values().filter(|client| client.follows && client.hears(room));
+        let users = clients.map(|client| client.user);
+        let users = users.filter(|user| self.is_in(*user, room));
+        users.map(|user| self.user(user).name.clone()).collect()
+    }
+
+    /// A program that shows by what it knows the last event goes on behind it, in each room.
+    pub fn check_resumes(&self, wanted: &Wanted, requests: &[u8]) {
+        let rooms: Vec<&String> = wanted.rooms.iter().map(|(room, _)| room).collect();
+        let mut resumes = self.resumes.iter().filter(|(of, _)| of.iter().eq(rooms.iter().copied()));
+        if wanted.last.is_empty() || resumes.clone().next().is_none() {
+            return;
+        }
+        let joins = std::str::from_utf8(requests).expect("UTF-8").lines();
+        let joins: Vec<Value> =
+            joins.map(|join| serde_json::from_str(join).expect("an object")).collect();
+        let goes_on = |places: &BTreeMap<String, u64>| {
+            joins.iter().all(|join| {
+                let place = places.get(join["room"].as_str().unwrap_or_default());
+                place.is_none_or(|place| join["since"] == *place)
+            })
+        };
+        let is_right = resumes.any(|(_, places)| goes_on(places));
+        assert!(is_right, "{joins:?} for {:?}", self.resumes);
     }
 
     /// Those that follow a room hear it again if their account comes back.
@@ -124,7 +172,7 @@ impl Model {
     fn hear_replay(&mut self, n: usize, messages: &[Value]) {
         let Some(client) = self.clients.get_mut(&n) else { return };
         let followed = client.followed.as_mut().expect("it follows some rooms");
-        let (state, rows) = &mut followed.replay;
+        let (state, rows) = followed.replays.front_mut().expect("it has missed something");
         let bytes: usize =
             rows.iter().map(|row| 100 + row["text"].as_str().unwrap_or_default().len()).sum();
         if bytes > REPLAY_BYTES_MIN {
@@ -138,6 +186,9 @@ impl Model {
             assert_eq!(rows.pop_front(), Some(message), "client {n} is told what it has missed");
         }
         self.shown = self.shown.max(*state);
+        if rows.is_empty() {
+            followed.replays.pop_front();
+        }
     }
 }
 
@@ -152,6 +203,13 @@ pub struct Follower {
     is_of_rooms: bool,
     /// What it has heard last: the room, and the message.
     seen: Option<(String, u64)>,
+    /// What it has asked for, and by what the last event is known, of one whose end has come.
+    rooms: Vec<String>,
+    id: Option<String>,
+    next_id: Option<String>,
+    /// The last message of each room that is behind that.
+    places: BTreeMap<String, u64>,
+    event: String,
 }
 
 impl Follower {
@@ -160,21 +218,44 @@ impl Follower {
     }
 
     /// Shows a token that is good, or was.
-    pub fn connect(&mut self, (number, wire): (usize, SharedWire), model: &Model, rng: &mut Rng) {
+    pub fn connect(
+        &mut self,
+        (number, wire): (usize, SharedWire),
+        model: &mut Model,
+        rng: &mut Rng,
+    ) {
         let live = model.kept.accounts.values().flat_map(|account| &account.keys);
         let live: Vec<&str> =
             live.filter(|key| key.is_token).map(|key| key.secret.as_str()).collect();
         let old = model.secrets.iter().map(|(secret, _)| secret.as_str());
         let tokens = if rng.u32(0..4) > 0 { live } else { old.collect() };
         let token = tokens.get(rng.usize(..tokens.len().max(1))).copied().unwrap_or("cst_none");
-        self.is_events = rng.bool();
-        self.is_of_rooms = rng.bool();
-        let query = if self.is_of_rooms { self.query(rng) } else { String::new() };
+        let last = self.id.take().filter(|_| rng.u32(0..4) > 0);
+        self.is_events = last.is_some() || rng.bool();
+        self.is_of_rooms = last.is_some() || rng.bool();
+        let query = match &last {
+            Some(_) => query_of(&self.rooms, None),
+            None if self.is_of_rooms => self.query(rng),
+            None => String::new(),
+        };
+        let last = match &last {
+            Some(id) => {
+                model.resumes.push_front((self.rooms.clone(), self.places.clone()));
+                model.resumes.truncate(RESUMES);
+                format!("Last-Event-ID: {id}\r\n")
+            }
+            None => {
+                self.places.clear();
+                String::new()
+            }
+        };
         let accept = if self.is_events { "Accept: text/event-stream\r\n" } else { "" };
         let request = format!(
             "GET /stream{query} HTTP/1.1\r\nHost: chat.example\r\nAuthorization: Bearer {token}\r\n\
-             {accept}\r\n"
+             {accept}{last}\r\n"
         );
+        (self.id, self.next_id) = (None, None);
+        self.event.clear();
         wire.borrow_mut().uplink.extend(request.as_bytes());
         self.heard.clear();
         self.is_begun = false;
@@ -183,15 +264,40 @@ impl Follower {
 
     /// Mostly it goes on where it was, by either way that there is, and hears another room as well.
     fn query(&mut self, rng: &mut Rng) -> String {
-        let any = ROOMS[rng.usize(..ROOMS.len())];
+        let any = ROOMS[rng.usize(..ROOMS.len())].to_owned();
         let seen = self.seen.take().filter(|_| rng.u32(0..4) > 0);
-        let other = format!("room={}", any.replace('#', "%23"));
-        match seen {
-            Some((room, _)) if room == any => format!("?{other}"),
-            Some((room, id)) => {
-                format!("?room={}&since={id}&{other}", room.replace('#', "%23"))
+        let since;
+        (self.rooms, since) = match seen {
+            Some((room, _)) if room == any => (vec![any], None),
+            Some((room, id)) => (vec![room, any], Some(id)),
+            None => (vec![any], Some(rng.u64(0..9))),
+        };
+        query_of(&self.rooms, since)
+    }
+
+    /// An event is whole: by its id the server is told where to go on.
+    fn dispatch(&mut self, object: &Value) {
+        let room = object["room"].as_str().unwrap_or_default().to_owned();
+        match object["type"].as_str().unwrap_or_default() {
+            "said" => drop(self.places.insert(room, object["id"].as_u64().expect("an id"))),
+            "history" if object["replay"] == true => {
+                let last = object["messages"].as_array().and_then(|messages| messages.last());
+                let id = last.and_then(|last| last["id"].as_u64());
+                self.places.extend(id.map(|id| (room, id)));
             }
-            None => format!("?{other}&since={}", rng.u64(0..9)),
+            "room" => {
+                let place = object["from"].as_str().and_then(|from| self.places.remove(from));
+                self.places.extend(place.map(|place| (room, place)));
+            }
+            // Whether it is told more of that room is another matter, and so is where a room begins
+            // that it has come to.
+            "left" | "joined" if object["you"] == true || object["gap"] == true => {
+                self.places.remove(&room);
+            }
+            _ => {}
+        }
+        if let Some(id) = self.next_id.take() {
+            self.id = Some(id);
         }
     }
 
@@ -260,12 +366,33 @@ impl Follower {
             };
             if !object.is_empty() {
                 self.hear(model, number, object);
+                object.clone_into(&mut self.event);
+            }
+            if let Some(id) = line.strip_prefix("id: ") {
+                self.next_id = Some(id.to_owned());
+            }
+            if line.is_empty() && !self.event.is_empty() && self.is_of_rooms {
+                let object = std::mem::take(&mut self.event);
+                self.dispatch(&serde_json::from_str(&object).expect("an object"));
             }
         }
         if is_over {
             self.break_off();
         }
     }
+}
+
+/// What is asked for in a URL: `since` is of the first room.
+fn query_of(rooms: &[String], since: Option<u64>) -> String {
+    let mut query = String::new();
+    for (at, room) in rooms.iter().enumerate() {
+        query.push_str(if at == 0 { "?room=" } else { "&room=" });
+        query.push_str(&room.replace('#', "%23"));
+        if let Some(since) = since.filter(|_| at == 0) {
+            query.push_str(&format!("&since={since}"));
+        }
+    }
+    query
 }
 
 fn place_of(bytes: &[u8], wanted: &[u8]) -> Option<usize> {

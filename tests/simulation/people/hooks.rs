@@ -8,8 +8,10 @@ use chat_server::service::Posted;
 use fastrand::Rng;
 use serde_json::json;
 
+use super::bans::network;
 use super::device::ADDRESSES;
 use super::model::{Done, Granted, Model, look, same};
+use super::resuming::UNKNOWN_BURST;
 use super::rights::{ARCHIVED, MODERATOR, OPEN};
 use super::told::Told;
 use crate::kept::SharedWire;
@@ -23,6 +25,7 @@ const OK: (u16, &str) = (200, "ok");
 const NO_HOOK: (u16, &str) = (403, "invalid_token");
 const PROHIBITED: (u16, &str) = (403, "action_prohibited");
 const NOT_STORED: (u16, &str) = (503, "not_stored");
+const TOO_MANY_ATTEMPTS: &str = "too_many_attempts";
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hook {
@@ -93,12 +96,27 @@ impl Model {
     // ---- What is posted ----
 
     /// Something was posted, and was answered so: that is told no sooner than what follows from it.
-    pub fn posted(&mut self, n: usize, token: &str, text: &str, key: Option<&str>, posted: Posted) {
+    pub fn posted(
+        &mut self,
+        (n, ip): (usize, IpAddr),
+        token: &str,
+        (text, key): (&str, Option<&str>),
+        posted: Posted,
+    ) {
         let answer = match posted {
             Posted::Blocked(_) => return,
             Posted::Done => OK,
             Posted::Refused(refusal) => (refusal.status, refusal.code),
         };
+        let is_known = self.kept.hooks.iter().any(|hook| hook.token == token);
+        if answer.1 == TOO_MANY_ATTEMPTS || !is_known {
+            self.shows_token(ip, answer.1 != TOO_MANY_ATTEMPTS);
+        }
+        if answer.1 == TOO_MANY_ATTEMPTS {
+            self.end_event();
+            self.answers.insert(n, (self.states.len() - 1, answer.0));
+            return;
+        }
         // How far the store is behind is not known here.
         if answer != NOT_STORED || self.may_say_posted(token).is_err() {
             let expected = self.post(token, text, key);
@@ -106,6 +124,24 @@ impl Model {
         }
         self.end_event();
         self.answers.insert(n, (self.states.len() - 1, answer.0));
+    }
+
+    /// A token that nobody has is shown from an address, or one that is not looked up.
+    pub fn shows_token(&mut self, ip: IpAddr, is_looked_up: bool) {
+        let unknown = self.unknown_programs.entry(network(ip)).or_default();
+        match is_looked_up {
+            true => *unknown += 1,
+            false => assert!(*unknown >= UNKNOWN_BURST, "{unknown} tokens were shown by {ip}"),
+        }
+    }
+
+    /// The makers of hooks, and where they are.
+    pub fn hook_makers(&self) -> Vec<(String, String)> {
+        let hooks = self.kept.hooks.iter().rev();
+        let makers = hooks.map(|hook| {
+            (self.kept.rooms[&hook.room].name.clone(), self.user(hook.by).name.clone())
+        });
+        makers.collect()
     }
 
     fn may_say_posted(&self, token: &str) -> Result<Hook, (u16, &'static str)> {
@@ -174,8 +210,14 @@ impl Program {
         *count += 1;
         let tokens = &model.hook_tokens;
         let newest = model.kept.hooks.last().map(|hook| &hook.token).filter(|_| rng.bool());
-        let any = || tokens.get(rng.usize(..tokens.len().max(1)));
-        let token = newest.or_else(any).map_or("cst_none", |token| token);
+        let any = tokens.get(rng.usize(..tokens.len().max(1)));
+        // One of which the maker may not say anything, or is no more.
+        let stopped = model.kept.hooks.iter().map(|hook| &hook.token);
+        let stopped = stopped.filter(|token| model.may_say_posted(token).is_err());
+        let stopped = stopped.chain(model.orphaned_hooks.last()).collect::<Vec<_>>();
+        let stopped = stopped.get(rng.usize(..stopped.len().max(1))).copied();
+        let stopped = stopped.filter(|_| rng.u32(0..3) == 0);
+        let token = stopped.or(newest).or(any).map_or("cst_none", |token| token);
         let key = (rng.u32(0..3) == 0).then(|| rng.u32(0..KEYS));
         let text = key.map_or_else(|| format!("m{count}"), |key| format!("once{key}"));
         let key = key.map_or(String::new(), |key| format!("Idempotency-Key: \"{key}\"\r\n"));

@@ -142,7 +142,12 @@ impl Service for Keeper {
             hello.credential.and_then(|shown| model.refused_secret(shown))
         };
         self.chat.opened(client, hello, out);
-        self.arriving.push((client, refused));
+        let is_login =
+            |line: &[u8]| line.starts_with(b"/login ") || line.starts_with(b"/register ");
+        match hello.first_line.is_some_and(is_login) {
+            true => self.model.borrow_mut().stays_outside(number(client)),
+            false => self.arriving.push((client, refused)),
+        }
         self.settle(out);
         self.check();
     }
@@ -169,17 +174,25 @@ impl Service for Keeper {
     }
 
     fn follow(
-        &self,
+        &mut self,
+        peer: Peer,
         wanted: &Wanted,
         credential: Option<&str>,
-        unix_ms: u64,
+        now: Now,
     ) -> Result<Following, HttpError> {
-        let followed = self.chat.follow(wanted, credential, unix_ms);
+        let followed = self.chat.follow(peer, wanted, credential, now);
         let model = &mut *self.model.borrow_mut();
-        model.at(unix_ms);
+        model.at(now.unix_ms);
         let account = credential.and_then(|shown| model.find_key(shown));
+        if followed == Err(HttpError::STREAM_TRIES) || account.is_none() {
+            model.shows_token(peer.ip(), followed != Err(HttpError::STREAM_TRIES));
+            return followed;
+        }
         let may = account.is_some_and(|(account, _)| !model.is_banned(account));
         assert_eq!(followed.is_ok(), may, "{credential:?} follows what is said");
+        if let Ok(following) = &followed {
+            model.check_resumes(wanted, &following.requests);
+        }
         followed
     }
 
@@ -200,8 +213,12 @@ impl Service for Keeper {
         if self.trace {
             println!("{:>7} {client} {outcome:?} {text}", out.now().ms);
         }
+        self.model.borrow_mut().at(out.now().unix_ms);
+        if is_heard && self.model.borrow_mut().comes_in(number(client), &text, skips) {
+            self.arriving.push((client, None));
+            self.settle(out);
+        }
         let mut model = self.model.borrow_mut();
-        model.at(out.now().unix_ms);
         if !skips || model.concerns_others(number(client), &text) {
             model.proved(number(client));
         }
@@ -219,7 +236,11 @@ impl Service for Keeper {
                 let wire = link.wire.borrow();
                 wire.spied.windows(line.len()).any(|part| part == line.as_bytes())
             };
-            let typed = match (skips, has_all) {
+            // Another process does not know of it before it has written something.
+            if skips {
+                model.broken.insert(number(client));
+            }
+            let typed = match (model.broken.contains(&number(client)), has_all) {
                 (true, _) => Typed::Last,
                 (false, true) => Typed::InOrder,
                 (false, false) => Typed::Ahead,
@@ -256,7 +277,8 @@ impl Service for Keeper {
         let text = object["text"].as_str().unwrap_or(&body);
         let mut model = self.model.borrow_mut();
         model.at(out.now().unix_ms);
-        model.posted(number(client), post.token, text, post.key, posted);
+        let from = (number(client), post.peer.ip());
+        model.posted(from, post.token, (text, post.key), posted);
         drop(model);
         self.check();
         posted

@@ -253,7 +253,7 @@ impl People {
                 let from = (terminal.address(), 1000).into();
                 if rng.u32(0..6) == 0 && stage.server.admit(from, stage.now()).is_ok() {
                     let (number, wire) = stage.connect_from(from, 10_000_000);
-                    terminal.connect(number, wire, rng);
+                    terminal.connect(number, wire, (&model.borrow(), rules), requests, rng);
                 }
             } else if rng.u32(0..300) == 0 {
                 terminal.break_off();
@@ -286,7 +286,8 @@ impl People {
             if follower.is_free() && rng.u32(0..12) == 0 {
                 let from = following::address(rng);
                 if stage.server.admit(from, stage.now()).is_ok() {
-                    follower.connect(stage.connect_from(from, 10_000_000), &model.borrow(), rng);
+                    let connection = stage.connect_from(from, 10_000_000);
+                    follower.connect(connection, &mut model.borrow_mut(), rng);
                 }
             } else if rng.u32(0..100) == 0 {
                 follower.break_off();

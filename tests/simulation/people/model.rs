@@ -212,6 +212,10 @@ pub struct Client {
     pub follows: bool,
     /// One that hears some rooms alone.
     pub followed: Option<Followed>,
+    /// It is at a terminal and in no room, as its first line was to log it in.
+    pub is_outside: bool,
+    /// It has come in from there, by the request that is served.
+    pub has_come: bool,
     /// It shows what its user types, and is not sent that.
     pub is_terminal: bool,
     /// It has not shown yet that its new token has reached it.
@@ -287,13 +291,21 @@ pub struct Model {
     pub asked_names: BTreeMap<String, u32>,
     /// How many tokens of guests that are not known were shown from an address.
     pub unknown: BTreeMap<IpAddr, u32>,
+    /// The same of tokens of programs.
+    pub unknown_programs: BTreeMap<IpAddr, u32>,
+    /// Where programs went on of late that show by what they know the last event: the rooms that they
+    /// ask for, and the last message of each that they have heard.
+    pub resumes: VecDeque<(Vec<String>, BTreeMap<String, u64>)>,
     /// The secret that was drawn last.
     pub drawn: Option<[u8; 32]>,
     /// All that anybody was ever given to be known by, and what accounts were called.
     pub secrets: Vec<(String, bool)>,
     pub codes: Vec<String>,
-    /// The tokens of all hooks that there ever were.
+    /// The tokens of all hooks that there ever were, and of those whose makers have ended.
     pub hook_tokens: Vec<String>,
+    pub orphaned_hooks: Vec<String>,
+    /// Those whose connections the server has found broken.
+    pub broken: BTreeSet<usize>,
     /// What programs are answered that have posted something, and the number of the state that
     /// followed from it.
     pub answers: BTreeMap<usize, (usize, u16)>,
@@ -342,11 +354,15 @@ impl Model {
             tried: BTreeMap::new(),
             asked: BTreeMap::new(),
             unknown: BTreeMap::new(),
+            unknown_programs: BTreeMap::new(),
+            resumes: VecDeque::new(),
             drawn: None,
             asked_names: BTreeMap::new(),
             secrets: Vec::new(),
             codes: Vec::new(),
             hook_tokens: Vec::new(),
+            orphaned_hooks: Vec::new(),
+            broken: BTreeSet::new(),
             answers: BTreeMap::new(),
             resets: Vec::new(),
             passwords: Vec::new(),
@@ -390,6 +406,11 @@ impl Model {
 
     pub fn account_names(&self) -> Vec<String> {
         self.kept.users.values().map(|user| user.name.clone()).collect()
+    }
+
+    pub fn owner_names(&self) -> Vec<String> {
+        let owners = self.kept.accounts.iter().filter(|(_, account)| account.role == OWNER);
+        owners.map(|(user, _)| self.user(*user).name.clone()).collect()
     }
 
     pub fn has_owner(&self) -> bool {

@@ -273,6 +273,7 @@ impl Model {
         let until_ms = self.unix_ms + RESERVED_MS;
         let room_mut = self.kept.rooms.get_mut(&room).expect("it is there");
         let from = mem::replace(&mut room_mut.name, name.to_owned());
+        self.follow_renamed(&from, name);
         self.kept.former.insert(from, (room, until_ms));
         let own = self.kept.former.iter().filter(|(_, (of, _))| *of == room);
         let mut own: Vec<(u64, String)> =
@@ -292,25 +293,36 @@ impl Model {
         if !self.is_owned(id) {
             return Err(&["not_allowed"]);
         }
-        let room = self.kept.rooms[&id].clone();
-        if room.name != typed {
+        let by = self.clients[&n].user;
+        let (by_name, name) = (self.user(by).name.clone(), self.kept.rooms[&id].name.clone());
+        if name != typed {
             return Err(&["bad_field"]);
         }
-        let by = self.user(self.clients[&n].user).name.clone();
-        self.log_act_in(id, &format!("{by} deleted {}.", room.name));
+        self.log_act_in(id, &format!("{by_name} deleted {name}."));
+        self.end_room(by, id);
+        self.tell(n, Told::Done("delete_room"));
+        Ok(())
+    }
+
+    /// Those who are in it are put out, and it is no more.
+    fn end_room(&mut self, by: u64, id: u64) {
+        let by = self.user(by).name.clone();
+        let room = self.kept.rooms[&id].clone();
         let all = self.all().filter(|(_, user)| user.rooms.contains(&id));
         for member in all.map(|(member, _)| member).collect::<Vec<u64>>() {
             let object = json!({
                 "type": "left", "room": room.name, "name": self.user(member).name, "by": by,
                 "reason": "it is deleted", "you": true
             });
-            let line = format!("* {by} removed you from {}: it is deleted", room.name);
+            let name = &room.name;
+            let line = match self.user(member).name == by {
+                true => format!("* You left {name}: it is deleted"),
+                false => format!("* {by} removed you from {name}: it is deleted"),
+            };
             self.tell_user(member, &object, &line);
             self.take_out(member, id);
         }
         self.forget_room(id);
-        self.tell(n, Told::Done("delete_room"));
-        Ok(())
     }
 
     /// A room that nobody is in is no more, with all that was said there.
@@ -335,8 +347,9 @@ impl Model {
             let mut moderators = rules.records.iter();
             let moderator = moderators.find(|(_, record)| record.role == MODERATOR);
             let members = self.kept.users.iter().filter(|(_, one)| one.rooms.contains(&room));
-            let oldest = members.map(|(id, _)| *id).find(|id| *id != user);
-            let is_of_use = first_id < next_id && rules.settings[ENTRY] < ASK;
+            let oldest = members.map(|(id, _)| *id).find(|id| *id != user && self.is_account(*id));
+            let is_lost = rules.settings[ENTRY] == INVITED;
+            let is_void = first_id == next_id;
             let mut away = rules.records.iter().filter(|(id, record)| {
                 let may_come = record.may_return && !self.is_removed(**id, room);
                 rules.settings[ENTRY] >= ASK && **id != user && self.is_account(**id) && may_come
@@ -354,7 +367,7 @@ impl Model {
                     }
                     self.log_act_in(room, &line[2..]);
                 }
-                None if self.members(room) == 0 && !is_of_use => self.forget_room(room),
+                None if is_lost || is_void && self.members(room) == 0 => self.end_room(user, room),
                 None => {}
             }
         }

@@ -172,8 +172,10 @@ impl Model {
         if is_new {
             self.past.clear();
             self.answers.clear();
+            self.broken.clear();
             self.tried.clear();
             self.unknown.clear();
+            self.unknown_programs.clear();
             self.asked.clear();
             self.asked_names.clear();
         }

@@ -15,7 +15,7 @@ use super::term::Term;
 use super::told::Told;
 
 /// From one address so many tokens that are not known are looked up at once.
-const UNKNOWN_BURST: u32 = 20;
+pub const UNKNOWN_BURST: u32 = 20;
 const FORGOTTEN_MAX: usize = 64;
 
 /// A guest may come back with it.

@@ -1,6 +1,7 @@
 //! What holds in rooms, and what somebody may do there.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use super::model::{ADDRESS_BURST, Done, Model, OWNER, Room};
 use super::request::room::{ROLES, SETTINGS};
@@ -171,7 +172,11 @@ impl Model {
 
     /// Whether so little was tried from where a client is that more may be.
     pub fn may_try(&self, client: usize) -> bool {
-        self.tried.get(&self.clients[&client].ip).is_none_or(|tried| *tried < ADDRESS_BURST / 2)
+        self.may_try_from(self.clients[&client].ip)
+    }
+
+    pub fn may_try_from(&self, ip: IpAddr) -> bool {
+        self.tried.get(&ip).is_none_or(|tried| *tried < ADDRESS_BURST / 2)
     }
 
     pub fn owner_of(&self, room: u64) -> Option<u64> {

@@ -7,6 +7,18 @@ use super::model::{ACCOUNT_BURST, ADDRESS_BURST, Client, Done, Granted, Model, O
 use super::request::{Needs, Request};
 use super::told::Told;
 
+/// What a guess of a code is answered with, or that there were too many of them.
+const GUESS_REFUSED: [&str; 8] = [
+    "too_many_attempts",
+    "busy",
+    "code_refused",
+    "name_refused",
+    "name_taken",
+    "password_refused",
+    "not_private",
+    "logged_in",
+];
+
 impl Model {
     pub fn read(&self, n: usize, text: &str) -> Request {
         let client = &self.clients[&n];
@@ -92,16 +104,48 @@ impl Model {
         }
         let typed = is_prompted.then(|| text.to_owned()).filter(|text| !text.is_empty());
         let before = std::mem::replace(&mut client.typed, typed);
-        if !is_prompted && before.as_deref() == Some(text) {
+        // What is said by who has come in just now may be a password.
+        let has_come = std::mem::take(&mut self.clients.get_mut(&n).expect("it is there").has_come);
+        let is_unsaid = has_come && matches!(request, Request::Say { .. });
+        if is_unsaid || !is_prompted && before.as_deref() == Some(text) {
             self.tell(n, Told::Error(&["not_said"]));
         } else {
             self.serves = Some(n);
             if let Err(codes) = self.serve(n, &request, granted, &asked) {
+                let codes = self.guessed(n, &request).unwrap_or(codes);
                 self.tell(n, Told::Error(codes));
             }
             self.serves = None;
         }
         self.end_event();
+    }
+
+    /// A code was of no use, for whatever reason: that counts as an attempt. What may be told of it where
+    /// there were many.
+    fn guessed(&mut self, n: usize, request: &Request) -> Option<&'static [&'static str]> {
+        let Request::Register { code: Some(_), .. } = request else { return None };
+        let tried = self.tried.entry(self.clients[&n].ip).or_default();
+        *tried += 1;
+        (*tried > ADDRESS_BURST).then_some(&GUESS_REFUSED)
+    }
+
+    /// Whether somebody who is outside comes in by what it asks for. Where no guests are, it stays.
+    pub fn comes_in(&mut self, n: usize, text: &str, skips: bool) -> bool {
+        let Some(client) = self.clients.get(&n).filter(|client| client.is_outside) else {
+            return false;
+        };
+        let is_prompted = client.prompt.is_some();
+        let is_typed_again = !is_prompted && client.typed.as_deref() == Some(text);
+        let request = self.read(n, text);
+        if skips && !request.concerns_others() || is_typed_again {
+            return false;
+        }
+        let comes = request.needs() != Needs::Nothing && self.rules.guests;
+        if comes {
+            let client = self.clients.get_mut(&n).expect("it is there");
+            (client.is_outside, client.has_come) = (false, true);
+        }
+        comes
     }
 
     pub fn serve(
@@ -171,6 +215,9 @@ impl Model {
                 false => Some(&["not_private"]),
             },
             Request::Register { name, password, code } => {
+                if self.is_account(client.user) {
+                    return Some(&["logged_in"]);
+                }
                 if !client.is_private {
                     return Some(&["not_private"]);
                 }
@@ -265,7 +312,8 @@ impl Model {
             Request::Password { .. } => self.set_password(n, request, granted),
             Request::Delete { .. } => self.delete(n, request, granted),
             Request::MakeToken | Request::MakeCookie => self.make_key(n, request, granted),
-            Request::EndSession { id } => self.end_session(n, *id),
+            Request::EndSession { id, is_connection: false } => self.end_session(n, *id),
+            Request::EndSession { id, is_connection: true } => self.end_connection(n, *id as usize),
             Request::Sessions => {
                 self.tell_sessions(n);
                 Ok(())

@@ -204,11 +204,29 @@ impl Terminal {
         "192.0.2.77".parse().expect("an address")
     }
 
-    pub fn connect(&mut self, number: usize, wire: SharedWire, rng: &mut Rng) {
+    pub fn connect(
+        &mut self,
+        number: usize,
+        wire: SharedWire,
+        (model, rules): (&Model, &Rules),
+        count: &mut u64,
+        rng: &mut Rng,
+    ) {
         let columns = rng.u16(30..100);
         let mut out = Vec::new();
         let telnet = TelnetClient::terminal(Size { columns, rows: SAID_ROWS }, &mut out);
         wire.borrow_mut().uplink.extend(out);
+        // Who presses Enter comes in; others log in first.
+        let lines = match rng.bool() {
+            true => [String::new()].into(),
+            false => {
+                *count += 1;
+                Draw { model, rules, count: *count, rng }
+                    .as_newcomer(self.address())
+                    .written(false)
+                    .into()
+            }
+        };
         self.connection = Some(Connection {
             number,
             wire,
@@ -217,8 +235,7 @@ impl Terminal {
             done: 0,
             typed: Typed::default(),
             ended: VecDeque::new(),
-            // Who presses Enter comes in.
-            lines: [String::new()].into(),
+            lines,
             completes: None,
             is_settled: false,
         });

@@ -113,7 +113,9 @@ pub enum Told {
         uses: u32,
         rooms: Option<Vec<String>>,
     },
-    Sessions(Vec<(u32, bool, usize)>),
+    /// The numbers of what somebody is known by, with how many are connected by it; and those of the
+    /// connections that have come by a password.
+    Sessions(Vec<(u32, bool, usize)>, BTreeSet<usize>),
     Done(&'static str),
     /// `field`: of its place.
     History {
@@ -354,15 +356,18 @@ impl Told {
             let code = heard["code"].as_str().unwrap_or_default();
             return heard["type"] == "error" && codes.contains(&code);
         }
-        if let Told::Sessions(sessions) = self {
-            let heard = heard["sessions"].as_array().into_iter().flatten();
-            let heard: Vec<(u32, bool, usize)> = heard
-                .map(|one| {
-                    let number = |field: &str| one[field].as_u64().expect("a number");
-                    (number("id") as u32, one["kind"] == "token", number("connected") as usize)
-                })
-                .collect();
-            return heard == *sessions;
+        if let Told::Sessions(keys, connections) = self {
+            let heard = heard["sessions"].as_array().expect("a list");
+            let number = |one: &Value, field: &str| one[field].as_u64();
+            let heard_keys = heard.iter().filter_map(|one| {
+                let id = number(one, "id")? as u32;
+                Some((id, one["kind"] == "token", number(one, "connected")? as usize))
+            });
+            let heard_connections: BTreeSet<usize> =
+                heard.iter().filter_map(|one| Some(number(one, "connection")? as usize)).collect();
+            return heard_keys.eq(keys.iter().copied())
+                && heard_connections == *connections
+                && heard.len() == keys.len() + connections.len();
         }
         match self {
             Told::Members { room, members } => return members.fits_object(room, &heard),

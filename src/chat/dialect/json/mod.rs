@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::Parsed;
-use super::reply::{Reply, Where};
+use super::reply::Reply;
 use super::text::ByteCount;
 use crate::chat::request::{
     ConversationRequest, PeopleRequest, ReadingRequest, Request, RequestError, Resume,
@@ -24,7 +24,6 @@ use crate::chat::request::{
 use crate::chat::state::history::MessageKind;
 use crate::chat::text::quote;
 use crate::delivery::encoding::{Encoder, FrameKind};
-use crate::wire::http::events;
 
 /// The WebSocket subprotocol.
 pub const SUBPROTOCOL: &str = "chat.v1.json";
@@ -383,21 +382,9 @@ fn said<'a>(
 
 /// Appends a reply as one object.
 pub fn render(to: &mut Encoder, reply: &Reply) {
-    to.identify(|| event_id(reply));
     to.message(FrameKind::Text, |buffer| {
         serde_json::to_writer(buffer, reply).expect("strings and numbers always serialize");
     });
-}
-
-/// By what a message of a room is known, or the last one of those that were missed there.
-fn event_id(reply: &Reply) -> Option<String> {
-    match reply {
-        Reply::Said { room, epoch, line, .. } => Some(events::event_id(epoch, room, line.id)),
-        Reply::History { place: Where::Room(room), epoch, messages, replay: true, .. } => {
-            messages.last().map(|line| events::event_id(epoch, room, line.id))
-        }
-        _ => None,
-    }
 }
 
 /// How many bytes this is as JSON.

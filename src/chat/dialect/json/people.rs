@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use super::{Borrowed, WholeNumber};
-use crate::chat::request::{AccountRequest, Request, RequestError, RoomRequest};
+use crate::chat::request::{AccountRequest, Request, RequestError, RoomRequest, SessionRef};
 
 /// Every field that such a request can have; each type takes some of them.
 #[derive(Debug, Deserialize)]
@@ -28,6 +28,7 @@ struct RawRequest<'a> {
     #[serde(borrow)]
     room: Option<Cow<'a, str>>,
     id: Option<WholeNumber<u64>>,
+    connection: Option<WholeNumber<u32>>,
     uses: Option<WholeNumber<u32>>,
     hours: Option<WholeNumber<u32>>,
     sure: Option<bool>,
@@ -99,9 +100,10 @@ pub fn parse<'a>(
             new: Some(raw.password.ok_or_else(|| need("password"))?),
         },
         "sessions" => AccountRequest::Sessions,
-        "end_session" => AccountRequest::EndSession {
-            id: id.and_then(|id| id.try_into().ok()).ok_or_else(|| need("id"))?,
-        },
+        "end_session" => {
+            let which = session_of(id, raw.connection).ok_or_else(|| need("id"))?;
+            AccountRequest::EndSession { which }
+        }
         "token" => AccountRequest::Token { label: raw.label.ok_or_else(|| need("label"))? },
         "cookie" => AccountRequest::Cookie { label: raw.label },
         "invite" => {
@@ -130,6 +132,12 @@ pub fn parse<'a>(
     Ok(request.into())
 }
 
+/// Where somebody is logged in.
+fn session_of(id: Option<u64>, connection: Option<WholeNumber<u32>>) -> Option<SessionRef> {
+    let key = id.and_then(|id| id.try_into().ok()).map(SessionRef::Key);
+    key.or(connection.map(|number| SessionRef::Connection(number.0)))
+}
+
 fn of_bots<'a>(
     kind: &str,
     name: Result<Cow<'a, str>, RequestError>,
@@ -145,6 +153,6 @@ fn of_bots<'a>(
 fn role_of<'a>(name: Cow<'a, str>, role: Cow<'a, str>, room: Option<Cow<'a, str>>) -> Request<'a> {
     match room {
         None => AccountRequest::Role { name, role }.into(),
-        Some(room) => RoomRequest::Role { room, name, role }.into(),
+        Some(room) => RoomRequest::Role { room: Some(room), name, role }.into(),
     }
 }

@@ -501,6 +501,8 @@ mod tests {
         for (line, code, reason) in [
             ("/dance now", "unknown_type", "There is no command \"/dance\". Type /help"),
             ("/JION #dev", "unknown_type", "There is no command \"/JION\". Did you mean /join?"),
+            ("/exti", "unknown_type", "There is no command \"/exti\". Did you mean /exit?"),
+            ("/x", "unknown_type", "There is no command \"/x\". Type /help"),
             ("/", "unknown_type", "There is no command \"/\"."),
             ("/nick", "missing_field", "/nick NAME"),
             ("/nick two reason", "missing_field", "/nick NAME"),

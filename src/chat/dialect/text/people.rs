@@ -8,6 +8,7 @@ use crate::chat::dialect::reply::{
     AccountLine, AwayLine, BotLine, InvitationLine, Person, Reply, SessionLine,
 };
 use crate::chat::dialect::utc::Utc;
+use crate::chat::request::SessionRef;
 use crate::chat::text::Row;
 use crate::delivery::encoding::{Encoder, Framing};
 
@@ -231,18 +232,20 @@ pub fn confirm(to: &mut Encoder, address: &str, done: bool, code: &str) {
 
 /// Where one is logged in.
 pub fn sessions(to: &mut Encoder, sessions: &[SessionLine]) {
-    match sessions.len() {
-        0 => return line(to, format_args!("* No browser and no program is known as you.")),
-        1 => line(to, format_args!("* 1 is known as you; /sessions end N ends it:")),
-        count => line(to, format_args!("* {count} are known as you; /sessions end N ends one:")),
-    }
-    for SessionLine { id, kind, label, created, connected, you } in sessions {
-        let here = if *you { ", this one" } else { "" };
-        let created = Utc(*created);
-        let row = Row(label);
+    line(to, format_args!("* Where you are logged in; /sessions end N ends one:"));
+    for session in sessions {
+        let SessionLine { id, connection, kind, label, created, connected, from, you } = session;
+        let which = id.map(SessionRef::Key).or(connection.map(SessionRef::Connection));
+        let which = which.map_or(String::new(), |which| which.to_string());
+        let label = if label.is_empty() { String::new() } else { format!(" {}", Row(label)) };
+        let from =
+            if from.is_empty() { String::new() } else { format!(" from {}", from.join(", ")) };
+        let (created, here) = (Utc(*created), if *you { ", this one" } else { "" });
         line(
             to,
-            format_args!("*   {id}: {kind} {row}, since {created}, {connected} connected{here}"),
+            format_args!(
+                "*   {which}: {kind}{label}, since {created}, {connected} connected{from}{here}"
+            ),
         );
     }
 }

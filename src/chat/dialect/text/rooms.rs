@@ -116,6 +116,10 @@ pub fn left(to: &mut Encoder, room: &str, name: &str, you: bool, why: Option<&st
 
 /// Somebody was removed; `you`: the reader.
 pub fn removed(to: &mut Encoder, room: &str, name: &str, you: bool, by: &str, why: Option<&str>) {
+    // Of a room that one has deleted oneself.
+    if let (true, Some(why)) = (you && by == name, why) {
+        return line(to, format_args!("* You left {room}: {why}"));
+    }
     let name = if you { "you" } else { name };
     told(to, by, room, Act::Removed { name, reason: why });
 }

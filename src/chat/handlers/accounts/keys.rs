@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::login::unavailable;
 use crate::chat::Chat;
-use crate::chat::dialect::reply::{InvitationLine, Reply, SessionLine};
+use crate::chat::dialect::reply::{InvitationLine, Reply};
 use crate::chat::handlers::{Context, Done, shown};
 use crate::chat::ids::{RoomId, UserId};
 use crate::chat::record::Kept;
@@ -235,63 +235,6 @@ impl Chat {
     ) -> Result<[u8; SECRET_BYTES], RequestError> {
         let proof = self.logins.proofs.take(cx.client);
         proof.map(|proof| proof.random).ok_or_else(unavailable)
-    }
-
-    pub(in crate::chat::handlers) fn sessions(&self, cx: &mut Context<'_>) -> Done {
-        let Some(account) = self.state.accounts().get(cx.user) else { return Ok(()) };
-        let good = account.keys().iter().filter(|key| key.is_good(cx.unix_ms()));
-        let sessions = good.map(|key| self.session_line(cx, key)).collect();
-        let reference = cx.reference;
-        cx.reply(&Reply::Sessions { sessions, reference });
-        Ok(())
-    }
-
-    fn session_line<'a>(&self, cx: &Context<'_>, key: &'a AccessKey) -> SessionLine<'a> {
-        let AccessKey { id, is_token, label, created_ms, .. } = key;
-        SessionLine {
-            id: *id,
-            kind: if *is_token { "token" } else { "browser" },
-            label,
-            created: *created_ms,
-            connected: self.sessions.with_key(cx.user, *id).count(),
-            you: self.sessions.key_of(cx.client) == Some(*id),
-        }
-    }
-
-    pub(in crate::chat::handlers) fn end_session(&mut self, cx: &mut Context<'_>, id: u32) -> Done {
-        let account = self.state.accounts().get(cx.user);
-        if account.and_then(|account| account.key(id)).is_none() {
-            let message = format!("You have no session {id}. /sessions lists them.");
-            return Err(RequestError::new("no_such_session", message));
-        }
-        let is_here = self.sessions.key_of(cx.client) == Some(id);
-        self.end_key(cx, id);
-        self.tell_done(cx, "end_session", &format!("Session {id} has ended."));
-        if is_here {
-            self.become_guest(cx);
-            // That has answered.
-            cx.reference = None;
-            self.tell_account(cx);
-        }
-        Ok(())
-    }
-
-    /// Ends a key; all who have come by it, but the client that asks, are guests again.
-    pub(super) fn end_key(&mut self, cx: &mut Context<'_>, id: u32) {
-        self.happen(cx, Kept::KeyEnded { key: id });
-        let devices = self.sessions.with_key(cx.user, id).filter(|&one| one != cx.client);
-        for device in devices.collect::<Vec<_>>() {
-            self.end_device(cx, device);
-        }
-    }
-
-    /// Ends all keys of the account that asks.
-    pub(super) fn end_keys(&mut self, cx: &mut Context<'_>) {
-        let account = self.state.accounts().get(cx.user);
-        let keys = account.map_or(&[][..], |account| account.keys()).iter().map(|key| key.id);
-        for key in keys.collect::<Vec<u32>>() {
-            self.end_key(cx, key);
-        }
     }
 
     // ---- Invitations ----

@@ -4,7 +4,6 @@ use log::info;
 
 use super::prove::password_to_try;
 use crate::chat::Chat;
-use crate::chat::LOBBY;
 use crate::chat::dialect::Dialect;
 use crate::chat::dialect::reply::Reply;
 use crate::chat::handlers::{Context, Done, bare_name, called};
@@ -15,6 +14,7 @@ use crate::chat::record::Kept;
 use crate::chat::request::RequestError;
 use crate::chat::settings::{ACCOUNTS_MAX, Registration};
 use crate::chat::state::accounts::{Invitation, Role, SecretHash};
+use crate::chat::{LOBBY, lobby};
 use crate::ids::ClientId;
 use crate::secrets::{code_of, read_code};
 
@@ -72,7 +72,8 @@ impl Chat {
     }
 
     /// A client is an account now, and is told so.
-    fn logged_in(&self, cx: &mut Context<'_>) -> Done {
+    fn logged_in(&mut self, cx: &mut Context<'_>) -> Done {
+        self.outside.remove(&cx.client);
         if let Some(name) = self.name_of(cx.user) {
             info!("{} is logged in as {name}", cx.peer);
         }
@@ -92,7 +93,7 @@ impl Chat {
     }
 
     /// Only guests become somebody.
-    fn check_guest(&self, cx: &Context<'_>) -> Done {
+    pub(super) fn check_guest(&self, cx: &Context<'_>) -> Done {
         let Some(name) = self.name_of(cx.user).filter(|_| self.state.accounts().contains(cx.user))
         else {
             return Ok(());
@@ -238,6 +239,8 @@ impl Chat {
         let rooms = invitation.map_or(Vec::new(), |id| self.rooms_of_invitation(id));
         self.happen(cx, Kept::AccountMade { name, password: proof.hash, role, invitation });
         self.sessions.attach(cx.client, cx.user);
+        // Who has come to have an account begins where all do.
+        let begun = self.outside.remove(&cx.client).and_then(|_| self.enter(cx, lobby()).ok());
         if role == Role::Owner {
             self.follow_role(cx, cx.user);
             let name = self.shown_name(cx.user);
@@ -247,6 +250,9 @@ impl Chat {
         self.tell_account(cx);
         for room in entered {
             self.tell_joined(cx, room, &[cx.client]);
+        }
+        if let Some(lobby) = begun {
+            self.replay(cx, lobby, None, None);
         }
         Ok(())
     }

@@ -5,9 +5,11 @@ mod keys;
 mod listing;
 mod login;
 mod prove;
+mod sessions;
 
 pub(in crate::chat) use keys::{TOKEN_PREFIX, has_secret_form};
 pub(in crate::chat::handlers) use login::wrong_code;
+pub(in crate::chat::handlers) use prove::too_many_attempts;
 
 use super::lists::entry_of;
 pub(super) use keys::token_of;
@@ -20,6 +22,7 @@ use crate::chat::ids::{RoomId, UserId};
 use crate::chat::name::Name;
 use crate::chat::record::{Kept, Presence, RoomChange};
 use crate::chat::request::{AccountRequest, Request, RequestError};
+use crate::chat::settings::Registration;
 use crate::chat::state::accounts::Role;
 use crate::chat::state::rooms::Room;
 use crate::chat::state::rooms::rules::{MemberRecord, RoomRole};
@@ -32,6 +35,20 @@ use crate::wire::close::CloseReason;
 const RESERVED_MAX: usize = 3;
 
 impl Chat {
+    pub(super) fn login_required(&self) -> RequestError {
+        let ways = self.ways_in();
+        let message = format!("Only people with an account can do that here. {ways}");
+        RequestError::new("login_required", message)
+    }
+
+    /// How one comes in as somebody.
+    pub(super) fn ways_in(&self) -> &'static str {
+        match self.settings.registration {
+            Registration::Invited => "/login NAME, or /register CODE NAME with an invitation.",
+            Registration::Open => "/login NAME, or /register NAME.",
+        }
+    }
+
     /// Whether this client may ask for that.
     ///
     /// # Errors
@@ -43,7 +60,7 @@ impl Chat {
         }
         let accounts = self.state.accounts();
         if !accounts.contains(cx.user) {
-            return Err(login_required());
+            return Err(self.login_required());
         }
         let (role, who) = match needed {
             Access::Anybody | Access::Guest | Access::Account => return Ok(()),
@@ -56,7 +73,13 @@ impl Chat {
             Access::Owner => (Role::Owner, "owners"),
         };
         if accounts.role(cx.user) < role {
-            let message = format!("Only {who} of this server can do that.");
+            let in_room = match request {
+                Request::Account(AccountRequest::Role { .. }) => {
+                    " In a room: /role NAME ROLE #ROOM."
+                }
+                _ => "",
+            };
+            let message = format!("Only {who} of this server can do that.{in_room}");
             return Err(RequestError::new("not_allowed", message));
         }
         Ok(())
@@ -84,7 +107,7 @@ impl Chat {
                 self.set_password(cx, old.as_deref(), new.as_deref())
             }
             AccountRequest::Sessions => self.sessions(cx),
-            AccountRequest::EndSession { id } => self.end_session(cx, id),
+            AccountRequest::EndSession { which } => self.end_session(cx, which),
             AccountRequest::Token { label } => self.make_token(cx, &label),
             AccountRequest::Cookie { label } => self.make_cookie(cx, label.as_deref()),
             AccountRequest::Invite { uses, hours, rooms, accounts } => {
@@ -231,7 +254,7 @@ impl Chat {
     pub(super) fn tell_others_joined(&self, cx: &mut Context<'_>, room: RoomId) {
         let name = self.state.rooms().get(room).map_or("", |room| room.name.key());
         let mut others = self.other_devices(cx);
-        others.retain(|other| self.sessions.hears(*other, name));
+        others.retain(|other| self.sessions.followers.hears(*other, name));
         if !others.is_empty() {
             self.tell_joined(cx, room, &others);
         }
@@ -452,12 +475,6 @@ impl Chat {
         let peer = cx.peer;
         act(self, &mut Context { client, peer, user, reference: None, out: cx.out });
     }
-}
-
-pub(super) fn login_required() -> RequestError {
-    let message = "Only people with an account can do that here. /login NAME, or /register CODE \
-                   NAME with an invitation.";
-    RequestError::new("login_required", message.to_owned())
 }
 
 fn is_stream(cx: &Context<'_>, client: ClientId) -> bool {

@@ -11,6 +11,9 @@ use crate::chat::request::{AccountRequest, Request, RequestError, RoomRequest};
 use crate::delivery::Wait;
 use crate::secrets::read_code;
 
+/// What a request needs, and whose password is tried. `None`: nothing.
+type Needed = Option<(Work, Option<Whose>)>;
+
 impl Chat {
     /// Has done what a request needs of secrets before it is executed, and says what it waits for.
     ///
@@ -31,31 +34,31 @@ impl Chat {
             return Ok(Some(Wait::Ticket(ticket)));
         }
         let needed = match request {
+            Request::Account(AccountRequest::Register { name, password, code: Some(code) }) => {
+                self.work_of_guess(cx, name, password.as_deref(), code)?
+            }
             Request::Account(request) => self.work_of(cx, request)?,
             _ => Some((Work::default(), None)),
         };
         let Some((work, whose)) = needed else { return Ok(None) };
         let Some(secrets) = self.logins.secrets.clone() else { return Err(unavailable()) };
         if work != Work::default() {
-            let now_ms = cx.out.now().ms;
             if self.logins.proofs.is_busy() {
                 let message = "Too many people log in at this moment. Try again in a second.";
                 return Err(RequestError::new("busy", message.to_owned()));
             }
-            if !self.logins.attempts.may_try(cx.peer, whose.as_ref(), now_ms) {
-                let message = "That was tried too often. Wait a minute, and try again.";
-                return Err(RequestError::new("too_many_attempts", message.to_owned()));
+            if !self.logins.attempts.may_try(cx.peer, whose.as_ref(), cx.out.now().ms) {
+                return Err(too_many_attempts());
             }
         }
         Ok(Some(Wait::Ticket(self.logins.proofs.ask(cx.client, work, whose, secrets))))
     }
 
-    /// What a request needs, and whose password is tried. `None`: nothing.
     fn work_of(
         &self,
         cx: &Context<'_>,
         request: &AccountRequest<'_>,
-    ) -> Result<Option<(Work, Option<Whose>)>, RequestError> {
+    ) -> Result<Needed, RequestError> {
         let is_private = self.sessions.is_private(cx.client);
         Ok(match request {
             AccountRequest::Login { name: Some(name), password: Some(password), .. } => {
@@ -65,15 +68,9 @@ impl Chat {
             AccountRequest::Login { password: None, token: None, .. } if !is_private => {
                 Some((Work::default(), None))
             }
-            AccountRequest::Register { name, password: Some(password), code } => {
-                self.check_private(cx)?;
-                let allowed = self.check_code(cx, code.as_deref(), name)?;
-                let shown = self.name_for(cx, name, allowed)?;
-                check_password(password, shown.as_str())?;
-                let code = code.as_deref().filter(|_| allowed == Allowed::IfOwner);
-                let owner_code = code.and_then(read_code).map(Box::from);
-                let hash = Some(Box::from(&**password));
-                Some((Work { owner_code, hash, verify: None }, None))
+            AccountRequest::Register { name, password, code } => {
+                self.check_guest(cx)?;
+                self.work_of_register(cx, name, password.as_deref(), code.as_deref())?
             }
             AccountRequest::Password { old: Some(old), new: Some(new) } => {
                 self.check_private(cx)?;
@@ -94,7 +91,6 @@ impl Chat {
             | AccountRequest::Reset { .. } => Some((Work::default(), None)),
             // A terminal is asked for the rest first, or nothing secret is needed.
             AccountRequest::Login { .. }
-            | AccountRequest::Register { password: None, .. }
             | AccountRequest::Password { .. }
             | AccountRequest::Delete { password: None }
             | AccountRequest::Logout
@@ -109,6 +105,46 @@ impl Chat {
             | AccountRequest::Bots
             | AccountRequest::EndBot { .. } => None,
         })
+    }
+
+    /// The same of a code that somebody shows. Whether it is one is seen from what is refused as well:
+    /// so that counts as an attempt, and nothing is said where there were too many.
+    fn work_of_guess(
+        &mut self,
+        cx: &Context<'_>,
+        name: &str,
+        password: Option<&str>,
+        code: &str,
+    ) -> Result<Needed, RequestError> {
+        self.check_guest(cx)?;
+        if !self.logins.attempts.has_try(cx.peer, cx.out.now().ms) {
+            return Err(too_many_attempts());
+        }
+        let needed = self.work_of_register(cx, name, password, Some(code));
+        if needed.is_err() {
+            self.logins.attempts.may_try(cx.peer, None, cx.out.now().ms);
+        }
+        needed
+    }
+
+    fn work_of_register(
+        &self,
+        cx: &Context<'_>,
+        name: &str,
+        password: Option<&str>,
+        code: Option<&str>,
+    ) -> Result<Needed, RequestError> {
+        if password.is_some() {
+            self.check_private(cx)?;
+        }
+        let allowed = self.check_code(cx, code, name)?;
+        let shown = self.name_for(cx, name, allowed)?;
+        let Some(password) = password else { return Ok(None) };
+        check_password(password, shown.as_str())?;
+        let code = code.filter(|_| allowed == Allowed::IfOwner);
+        let owner_code = code.and_then(read_code).map(Box::from);
+        let hash = Some(Box::from(password));
+        Ok(Some((Work { owner_code, hash, verify: None }, None)))
     }
 
     /// Whoever it is: somebody without a password, or nobody, takes as long as others.
@@ -152,6 +188,11 @@ impl Chat {
             }
         }
     }
+}
+
+pub(in crate::chat::handlers) fn too_many_attempts() -> RequestError {
+    let message = "That was tried too often. Wait a minute, and try again.".to_owned();
+    RequestError::new("too_many_attempts", message)
 }
 
 /// A password that may be somebody's: none of them is longer.

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::chat::Chat;
+use crate::chat::dialect::Dialect;
 use crate::chat::dialect::reply::{HitLine, Line, Reply};
-use crate::chat::dialect::{Dialect, render};
 use crate::chat::handlers::conversations::LEFT;
 use crate::chat::handlers::{Context, Done};
 use crate::chat::ids::{RoomId, UserId};
@@ -76,8 +76,7 @@ impl Chat {
     ) {
         let stub = said.map(|(room, line)| {
             let line = Line::stub(line.id, line.time);
-            let epoch = self.settings.epoch.as_str();
-            Reply::Said { room, epoch, line, reference: None }
+            Reply::Said { room, line, reference: None }
         });
         self.show_ignoring(cx, room, channel, |dialect| match dialect {
             Dialect::Json => stub.as_ref(),
@@ -98,7 +97,9 @@ impl Chat {
             for client in self.clients_of(user) {
                 let shown = shown(cx.out.encoding(client).dialect.into());
                 let bytes = match shown {
-                    Some(reply) => cx.out.encode(client, |to| render(to, reply)),
+                    // It is told what is said by itself.
+                    Some(Reply::Said { .. }) if self.sessions.followers.has_ids(client) => continue,
+                    Some(reply) => cx.out.encode(client, |to| self.render_shared(to, reply)),
                     None => Vec::new(),
                 };
                 cx.out.replace_last(channel, client, &bytes);

@@ -57,7 +57,7 @@ impl Chat {
         let Some(reason) = reason.map(str::trim).filter(|reason| !reason.is_empty()) else {
             return Ok("".into());
         };
-        self.check_secrets(cx, reason)?;
+        self.check_public(cx, reason)?;
         let reason = shown(reason)?;
         if reason.len() > REASON_BYTES_MAX {
             let message = format!("A reason has at most {REASON_BYTES_MAX} bytes. Shorten it.");

@@ -2,7 +2,6 @@
 
 use crate::chat::Chat;
 use crate::chat::dialect::reply::{Line, Where};
-use crate::chat::handlers::accounts::login_required;
 use crate::chat::handlers::{Context, Done};
 use crate::chat::ids::RoomId;
 use crate::chat::request::RequestError;
@@ -33,7 +32,9 @@ impl Chat {
         let line = self.line_of(cx, here, id)?;
         let (by, author) = (self.shown_name(cx.user), line.name.to_owned());
         let row = one_row(line.text);
-        let quoted = quote(&row, QUOTED_CHARS);
+        // Two people may tell each other a code; the staff's log has none.
+        let has_secret = self.check_hidden(&row, cx.unix_ms()).is_err();
+        let quoted = quote(if has_secret { "(a code or a token)" } else { &row }, QUOTED_CHARS);
         let reason = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
         let place = match self.place(cx.user, here) {
             Where::Room(room) => room.to_owned(),
@@ -91,7 +92,7 @@ impl Chat {
             return self.room_of(cx, typed);
         };
         if self.state.account(cx.user).is_none() {
-            return Err(login_required());
+            return Err(self.login_required());
         }
         self.conversation_with(cx, name)?.ok_or_else(|| {
             let message = format!("Nothing was said between you and {}.", &name[1..]);

@@ -3,15 +3,19 @@
 mod aliases;
 mod rooms;
 mod terminal;
+mod topics;
 
 pub use aliases::ALIASES;
+pub use topics::{FIRST, TOPICS};
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use serde::Serialize;
 
-use super::{AccountRequest, ConversationRequest, ReadingRequest, Request, RoomRequest};
+use super::{
+    AccountRequest, ConversationRequest, ReadingRequest, Request, RoomRequest, SessionRef,
+};
 use super::{account, order, people, preference};
 use crate::chat::handlers::TOKEN_PREFIX;
 use crate::chat::state::history::MessageKind;
@@ -49,7 +53,7 @@ pub const COMMANDS: [CommandSpec; 61] = [
         name: "help",
         arguments: "[COMMAND]",
         help: "list the commands, or explain one",
-        details: "",
+        details: "/help all explains each of them.",
         parse: |arguments| Some(Request::Help { about: optional(arguments) }),
     },
     CommandSpec {
@@ -309,11 +313,14 @@ pub const COMMANDS: [CommandSpec; 61] = [
     CommandSpec {
         name: "sessions",
         arguments: "[end N]",
-        help: "list the browsers and programs that are known as you, or end one",
-        details: "",
+        help: "list where you are logged in, or end one of them",
+        details: "N is the number of a browser or a token, or c and the number of a terminal.",
         parse: |arguments| match arguments {
             "" => Some(AccountRequest::Sessions.into()),
-            end => Some(AccountRequest::EndSession { id: ended(end)?.try_into().ok()? }.into()),
+            end => {
+                let which = SessionRef::parse(behind_end(end)?)?;
+                Some(AccountRequest::EndSession { which }.into())
+            }
         },
     },
     CommandSpec {
@@ -360,7 +367,8 @@ pub const COMMANDS: [CommandSpec; 61] = [
         arguments: "NAME ROLE [#ROOM]",
         help: "say what an account may do on this server, or in a room",
         details: "Roles on the server are owner, admin and member; only owners can. Roles in a room \
-                  are owner, moderator and member; its owner can, and hands it over with owner.",
+                  are owner, moderator and member; its owner can, and hands it over with owner. \
+                  Without a #ROOM, moderator is of the one that you talk in.",
         parse: rooms::named_role,
     },
     account::BOT,
@@ -425,10 +433,11 @@ pub fn find(name: &str) -> Option<&'static CommandSpec> {
     COMMANDS.iter().find(|spec| spec.name.eq_ignore_ascii_case(name))
 }
 
-/// The command that somebody meant who typed one that there is not.
+/// The name of a command, its own or another one, that somebody meant who typed one that there is
+/// not. One letter is nearest to any other.
 pub fn nearest(name: &str) -> Option<&'static str> {
-    let words = COMMANDS.iter().map(|spec| spec.name).filter(|name| *name != "/");
-    text::nearest(&name.to_ascii_lowercase(), words)
+    let words = COMMANDS.iter().map(|spec| spec.name).chain(ALIASES.map(|(alias, _)| alias));
+    text::nearest(&name.to_ascii_lowercase(), words.filter(|name| name.len() > 1))
 }
 
 /// The first word, and the rest.
@@ -468,7 +477,11 @@ pub(super) fn page(argument: &str) -> Option<u64> {
 
 /// The number in `end 7`.
 fn ended(arguments: &str) -> Option<u64> {
-    arguments.strip_prefix("end")?.strip_prefix(char::is_whitespace)?.trim().parse().ok()
+    behind_end(arguments)?.parse().ok()
+}
+
+fn behind_end(arguments: &str) -> Option<&str> {
+    Some(arguments.strip_prefix("end")?.strip_prefix(char::is_whitespace)?.trim())
 }
 
 fn is_number(argument: &str) -> bool {

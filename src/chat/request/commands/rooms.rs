@@ -6,6 +6,7 @@ use super::{CommandSpec, optional, split, word, word_or_more};
 use crate::chat::request::order::sentence;
 use crate::chat::request::{AccountRequest, Request, RoomRequest, SettingsChange};
 use crate::chat::state::history::MessageKind;
+use crate::chat::state::rooms::rules::RoomRole;
 
 /// A room at the beginning, and the rest.
 fn leading_room(arguments: &str) -> (Option<Cow<'_, str>>, &str) {
@@ -93,8 +94,12 @@ pub fn named_role(arguments: &str) -> Option<Request<'_>> {
     let (role, room) = split(rest);
     let (name, role) = (word(name)?, word(role)?);
     Some(match optional(room) {
+        // There are none of the server.
+        None if role.eq_ignore_ascii_case(RoomRole::Moderator.as_str()) => {
+            RoomRequest::Role { room: None, name, role }.into()
+        }
         None => AccountRequest::Role { name, role }.into(),
-        Some(room) => RoomRequest::Role { room: word_of(room)?, name, role }.into(),
+        Some(room) => RoomRequest::Role { room: Some(word_of(room)?), name, role }.into(),
     })
 }
 

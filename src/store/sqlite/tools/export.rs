@@ -13,7 +13,7 @@ use super::{ToolError, database};
 use crate::store::sqlite::open::{Depth, OpenError, inspect};
 use crate::store::sqlite::reader::{open_to_read, page_with};
 use crate::store::sqlite::schema::{HAS_AUTHORS, HAS_FORMER_NAMES, HAS_PEOPLE};
-use crate::store::{PageRequest, StoredMessage};
+use crate::store::{PageRequest, StoredMessage, is_hook_author};
 
 /// What is read at once.
 const PAGE_MESSAGES_MAX: usize = 1000;
@@ -170,6 +170,8 @@ struct JsonMessage<'a> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     me: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
+    hook: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     deleted: bool,
 }
 
@@ -209,6 +211,7 @@ fn write_message(out: &mut dyn Write, format: Format, message: &StoredMessage) -
                 name: author,
                 text,
                 me: *is_action,
+                hook: is_hook_author(author),
                 deleted: is_deleted,
             };
             serde_json::to_writer(&mut *out, &message)?;

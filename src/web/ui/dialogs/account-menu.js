@@ -89,9 +89,9 @@ export class AccountMenu {
   }
 
   #listInvitations(place) {
-    this.#dialog.list(place, accountWords.open, { type: 'invitations' }, 'invitations', '', ({ id, uses, until }) => ({
+    this.#dialog.list(place, accountWords.open, { type: 'invitations' }, 'invitations', '', ({ id, uses, until, resets }) => ({
       title: accountWords.invitation(id),
-      note: [accountWords.left(uses), until === undefined ? '' : accountWords.until(dateWords(until))],
+      note: [resets ? accountWords.resets(resets) : accountWords.left(uses), until === undefined ? '' : accountWords.until(dateWords(until))],
       end: { type: 'end_invitation', id },
     }));
   }
@@ -116,10 +116,10 @@ export class AccountMenu {
   }
 
   #listSessions(place) {
-    this.#dialog.list(place, '', { type: 'sessions' }, 'sessions', accountWords.noSessions, (one) => ({
-      title: one.label || accountWords.kinds[one.kind],
-      note: [one.you ? accountWords.thisBrowser : accountWords.kinds[one.kind], accountWords.since(dateWords(one.created)), accountWords.connected(one.connected)],
-      end: one.you ? null : { type: 'end_session', id: one.id },
+    this.#dialog.list(place, '', { type: 'sessions' }, 'sessions', '', ({ id, connection, kind, label, created, connected, from = [], you }) => ({
+      title: label || accountWords.kinds[kind],
+      note: [you ? accountWords.thisBrowser : accountWords.kinds[kind], accountWords.since(dateWords(created)), accountWords.connected(connected), from.join(', ')],
+      end: you ? null : { type: 'end_session', id, connection },
     }));
   }
 

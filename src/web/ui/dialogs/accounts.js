@@ -16,10 +16,12 @@ function browserLabel() {
 }
 
 export class Accounts {
+  #wanted = /** @type {import('../../core/conversation.js').Conversation | null} */ (null); // the room that takes an account
+
   /** @param {import('../app.js').App} app */
   constructor(app) {
     this.app = app;
-    this.dialog = new Views($('#account'), app, { wordsOf, closed: () => store.ended && app.session.identity.goOnAsGuest() });
+    this.dialog = new Views($('#account'), app, { wordsOf, closed: () => this.#closed() });
   }
 
   // -- what the rest of the page tells
@@ -27,6 +29,13 @@ export class Accounts {
   /** This page is an account's now, by whatever way. */
   identified() {
     if (['login', 'register'].includes(this.dialog.view)) this.dialog.close();
+  }
+
+  #closed() {
+    const wanted = this.#wanted, { account, identity } = this.app.session;
+    this.#wanted = null;
+    if (store.ended) identity.goOnAsGuest();
+    else if (wanted) account.giveUp(wanted);
   }
 
   /** Why passwords are not taken here, if they are not. */
@@ -41,7 +50,7 @@ export class Accounts {
   login(name = '', note = '') {
     const ended = store.ended;
     const title = ended ? accountWords.endedTitle : accountWords.loginTitle;
-    if (this.#refusal) return this.dialog.open('login', title, el('p', { className: 'note', textContent: this.#refusal }));
+    if (this.#refusal) return this.dialog.open('login', title, el('p', { className: 'note', textContent: [note, this.#refusal].filter(Boolean).join(' ') }));
     this.dialog.openForm('login', title, {
       note: ended ? accountWords.endedNote(ended) : note || accountWords.loginNote,
       fields: [
@@ -49,7 +58,7 @@ export class Accounts {
         { key: 'password', label: accountWords.password, type: 'password', autocomplete: 'current-password' },
       ],
       submit: accountWords.logIn,
-      others: [ended ? [accountWords.goOnAsGuest, () => this.dialog.close()] : [accountWords.haveCode, () => this.register()]],
+      others: [ended ? [accountWords.goOnAsGuest, () => this.dialog.close()] : [store.registration === 'open' ? accountWords.makeAccount : accountWords.haveCode, () => this.register()]],
       done: async ({ name: typed, password }) => {
         await this.app.session.ask({ type: 'login', name: typed, password });
         this.#loggedIn();
@@ -57,9 +66,22 @@ export class Accounts {
     });
   }
 
-  /** Somebody who has no account and wanted something that takes one. */
-  loginRequired() {
-    if (!this.dialog.isOpen) this.login('', accountWords.closedNote);
+  /** A guest wanted to enter a room that takes an account. */
+  loginRequired(conv) {
+    if (this.dialog.isOpen) return;
+    this.#wanted = conv;
+    this.login('', accountWords.closedNote(conv.name));
+  }
+
+  /** For whoever comes to this computer next. */
+  afresh() {
+    this.dialog.openForm('afresh', accountWords.afresh, {
+      note: accountWords.afreshNote,
+      fields: [],
+      submit: accountWords.afresh,
+      danger: true,
+      done: async () => this.app.session.account.startAfresh(),
+    });
   }
 
   register(name = '', code = '') {

@@ -2,7 +2,7 @@
 
 import { current, notify, store } from '../../core/store.js';
 import { errorWords, peopleWords, t } from '../../words/index.js';
-import { $, setText } from '../dom.js';
+import { $, setHidden, setText } from '../dom.js';
 import { copyText } from './views.js';
 
 export class Ask {
@@ -24,6 +24,10 @@ export class Ask {
       $('#ask-input').focus();
     });
     $('#ask-input').addEventListener('input', () => this.#blame(''));
+    $('#ask-afresh').addEventListener('click', () => {
+      $('#ask').close();
+      this.app.parts.accounts.afresh();
+    });
   }
 
   #blame(text) {
@@ -32,12 +36,13 @@ export class Ask {
     else $('#ask-input').removeAttribute('aria-invalid');
   }
 
-  /** `done` resolves to an error to be shown, or to nothing. */
-  #ask({ title, note, value, max }, done) {
+  /** `done` resolves to an error to be shown, or to nothing. `mayLeave`: the computer may be another's next. */
+  #ask({ title, note, value, max, mayLeave = false }, done) {
     this.#done = done;
     setText($('#ask-title'), title);
     setText($('#ask-note'), note);
     this.#blame('');
+    setHidden($('#ask-afresh'), !mayLeave);
     Object.assign($('#ask-input'), { value, maxLength: max });
     $('#ask').showModal();
     $('#ask-input').select();
@@ -46,7 +51,7 @@ export class Ask {
   name() {
     const max = store.limits.name_chars || 32;
     // A grapheme may take many code units: the server counts, this only stops a pasted novel.
-    this.#ask({ title: t.nameLabel, note: t.nameNote(max), value: store.name, max: max * 8 }, async (name) => (name ? this.app.session.account.rename(name) : null));
+    this.#ask({ title: t.nameLabel, note: t.nameNote(max), value: store.name, max: max * 8, mayLeave: !store.role }, async (name) => (name ? this.app.session.account.rename(name) : null));
   }
 
   /** Somebody who has not been here before. */

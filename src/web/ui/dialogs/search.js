@@ -81,6 +81,6 @@ export class Search {
         setText(what, text);
       });
     setHidden($('#search-more'), next === undefined || state !== '');
-    setText($('#search-state'), state);
+    setText($('#search-state'), state || (hits.length ? '' : t.searchAbout));
   }
 }

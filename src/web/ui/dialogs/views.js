@@ -141,8 +141,8 @@ export class Views {
     this.#node.replaceChildren(heading, ...content);
     if (!this.#node.open) this.#node.showModal();
     const find = (selector) => /** @type {HTMLElement | null} */ (this.#node.querySelector(selector));
-    const fields = /** @type {HTMLInputElement[]} */ ([...this.#node.querySelectorAll('input:not([hidden]), select')]);
-    const first = fields.find((field) => !field.value) ?? fields[0] ?? find('.menu button, .solid') ?? find('.icon');
+    const fields = /** @type {HTMLInputElement[]} */ ([...this.#node.querySelectorAll('form:first-of-type :is(input:not([hidden]), select)')]);
+    const first = fields.find((field) => !field.value && field.type !== 'checkbox') ?? fields[0] ?? find('.menu button, .solid') ?? find('.icon');
     first?.focus();
   }
 

@@ -4,7 +4,7 @@ import { LANGUAGE } from '../../words/language.js';
 import { blocksOf } from '../../core/blocks.js';
 import { countCharacters, shownOf } from '../../core/text.js';
 import { clockWords, fullWords } from '../../core/time.js';
-import { peopleWords, t } from '../../words/index.js';
+import { errorWords, peopleWords, t } from '../../words/index.js';
 import { drawAvatar, drawHue, el } from '../dom.js';
 import { nodesOf } from './text.js';
 
@@ -14,7 +14,7 @@ export const folded = new WeakMap();
 const contents = new WeakMap();
 
 export function makeMessage() {
-  return el('li', { className: 'message' },
+  return el('li', {},
     el('span', { className: 'avatar', ariaHidden: 'true' }),
     el('div', { className: 'head' }, el('bdi', { className: 'author' }), ' ', el('time', {})),
     el('div', { className: 'text', dir: 'auto' }));
@@ -54,7 +54,8 @@ export function updateMessage(node, row, { isMarked, hasMenu, isOnline }) {
   drawContent(node, row.isDeleted ? { ...row, text: peopleWords.messageDeleted } : row);
   const marks = [row.isDeleted && 'deleted', row.first && 'first', row.own && 'own', row.me && 'action', row.mention && 'mention', isMarked && 'found', pending && 'pending', pending];
   const className = ['message', ...marks].filter(Boolean).join(' ');
-  if (node.className !== className) node.className = className;
+  if (node.className === className && !pending) return; // nothing of the rest can be other than it was
+  node.className = className;
   if (row.id !== undefined) node.dataset.id = row.id;
   if (hasMenu !== Boolean(node.querySelector('.more'))) addMore(node, row, hasMenu);
   if (pending) node.dataset.pending = row.key;
@@ -72,7 +73,7 @@ function addMore(node, row, hasMenu) {
 
 /** Below a message that has not arrived: what has become of it, and what can be done. */
 function drawFate(node, row, state) {
-  const fate = { failed: t.failed(row.error), unsure: t.unsure, offline: t.queued, queued: t.waiting, sent: t.sending }[state];
+  const fate = { failed: row.error && t.failed(errorWords(row.error)), unsure: t.unsure, offline: t.queued, queued: t.waiting, sent: t.sending }[state];
   const actions = row.pending === 'queued' ? ['cancel'] : state === 'failed' || state === 'unsure' ? ['again', 'discard'] : [];
   let line = node.querySelector('.fate');
   if (!fate) return line?.remove();

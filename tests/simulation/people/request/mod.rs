@@ -92,8 +92,10 @@ pub enum Request {
     MakeCookie,
     /// Programs only.
     Sessions,
+    /// `is_connection`: it is the number of one.
     EndSession {
         id: u32,
+        is_connection: bool,
     },
     /// `room`: into which it leads as well.
     Invite {
@@ -197,7 +199,12 @@ impl Request {
             Request::MakeToken => json!({ "type": "token", "label": "a bot" }),
             Request::MakeCookie => json!({ "type": "cookie" }),
             Request::Sessions => json!({ "type": "sessions" }),
-            Request::EndSession { id } => json!({ "type": "end_session", "id": id }),
+            Request::EndSession { id, is_connection: false } => {
+                json!({ "type": "end_session", "id": id })
+            }
+            Request::EndSession { id, is_connection: true } => {
+                json!({ "type": "end_session", "connection": id })
+            }
             Request::Invite { uses, room: None } => json!({ "type": "invite", "uses": uses }),
             Request::Invite { uses, room: Some(room) } => {
                 json!({ "type": "invite", "uses": uses, "rooms": [room] })
@@ -279,7 +286,9 @@ impl Request {
                 return vec!["/delete-account".to_owned(), secret];
             }
             Request::MakeToken => "/token a bot".to_owned(),
-            Request::EndSession { id } => format!("/sessions end {id}"),
+            Request::EndSession { id, is_connection } => {
+                format!("/sessions end {}{id}", if *is_connection { "c" } else { "" })
+            }
             Request::Invite { uses, room: None } => format!("/invite {uses}"),
             Request::Invite { uses, room: Some(room) } => format!("/invite {room} {uses}"),
             Request::Uninvite { id } => format!("/invitations end {id}"),
@@ -356,7 +365,9 @@ impl Request {
             "cookie" => Request::MakeCookie,
             "sessions" => Request::Sessions,
             "end_session" => {
-                Request::EndSession { id: object["id"].as_u64().expect("an id") as u32 }
+                let id = object["id"].as_u64();
+                let number = id.or(object["connection"].as_u64()).expect("a number");
+                Request::EndSession { id: number as u32, is_connection: id.is_none() }
             }
             "invite" => Request::Invite {
                 uses: object["uses"].as_u64().expect("uses") as u32,
@@ -421,7 +432,12 @@ impl Request {
             "password" => Request::Password { old: None, new: None },
             "delete-account" => Request::Delete { password: None },
             "token" => Request::MakeToken,
-            "sessions" => Request::EndSession { id: number(2) as u32 },
+            "sessions" => {
+                let typed = word(2).expect("a number");
+                let number = typed.trim_start_matches('c');
+                let id = number.parse().expect("a number");
+                Request::EndSession { id, is_connection: number != typed }
+            }
             "invite" => match word(2) {
                 Some(_) => Request::Invite { uses: number(2) as u32, room: word(1) },
                 None => Request::Invite { uses: number(1) as u32, room: None },
