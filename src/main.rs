@@ -307,15 +307,19 @@ fn export(data: &Path, room: &str, format: tools::Format) -> ExitCode {
     }
 }
 
-/// Of a room, or of what two accounts say to each other: `@alice:bob`.
+/// Of a room, or of what two accounts say to each other: `@alice:bob`, `@alice:someone who left`.
 fn name_and_key(typed: &str) -> Result<(String, String), NameError> {
     let names = typed.strip_prefix('@').and_then(|names| names.split_once(':'));
     let Some((one, other)) = names else {
         let name = RoomName::parse(typed)?;
         return Ok((name.as_str().to_owned(), name.key().to_owned()));
     };
-    let (one, other) = (Name::parse(one)?, Name::parse(other)?);
-    Ok((format!("@{one}:{other}"), format!("@{}:{}", one.key(), other.key())))
+    let name_and_key = |typed: &str| match tools::left_at(typed) {
+        Some(_) => Ok((typed.to_owned(), typed.to_owned())),
+        None => Name::parse(typed).map(|name| (name.to_string(), name.key().to_owned())),
+    };
+    let ((one, one_key), (other, other_key)) = (name_and_key(one)?, name_and_key(other)?);
+    Ok((format!("@{one}:{other}"), format!("@{one_key}:{other_key}")))
 }
 
 fn serve<A: Service>(

@@ -24,8 +24,8 @@ use chat_server::ids::GroupId;
 use chat_server::store::sqlite::tools::{self, Format, ToolError};
 use chat_server::store::sqlite::{OpenError, Preload, SqliteStore, StoreSettings};
 use chat_server::store::{
-    Change, Expired, Loaded, PageRequest, Progress, Space, Store, StoreError, StoredKey,
-    StoredMessage, StoredPeople, StoredRoom,
+    Change, Expired, Loaded, PageRequest, Progress, RulesChange, Space, Store, StoreError,
+    StoredKey, StoredMessage, StoredPeople, StoredRoom, StoredRoomName,
 };
 
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -1018,29 +1018,91 @@ fn conversations_are_loaded_behind_the_rooms_however_few_may_be() {
     close(store);
 }
 
+fn exported(scratch: &Scratch, name: &str) -> Result<String, ToolError> {
+    let mut out = Vec::new();
+    tools::export(&scratch.0, (name, name), Format::Text, &mut out)?;
+    Ok(String::from_utf8(out).expect("UTF-8"))
+}
+
+#[test]
+fn those_who_left_are_told_apart_by_when_one_has_talked_with_them() {
+    let scratch = Scratch::new();
+    let (mut store, _) = open(&scratch);
+    let account = |id: u64| Change::Account(people::account(id, &format!("n{id}")));
+    let mut changes: Vec<Change> = (1..=12).map(account).collect();
+    for (room, name) in (1..).zip(["@11:12", "@1:12", "@2:11", "@2:12", "@3:12", "@12:12"]) {
+        changes.extend([opened(room, name, 1), said(room, 1, &format!("in {room}"))]);
+    }
+    changes.extend([1, 2, 11].map(|account| Change::AccountGone { account }));
+    append(&mut store, 1, changes);
+    let export = |name: &str| exported(&scratch, name);
+    for (name, text) in [
+        ("@n12:someone who left", "in 1"),
+        ("@someone who left (2):n12", "in 2"),
+        ("@n12:someone who left (3)", "in 4"),
+        ("@n12:n3", "in 5"),
+        ("@n12:n12", "in 6"),
+    ] {
+        let found = export(name).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(found.trim_end().ends_with(text), "{name}: {found}");
+    }
+    for none in ["@n12:someone who left (4)", "@n3:someone who left", "@n12:someone who left (1)"] {
+        export(none).expect_err(none);
+    }
+    close(store);
+}
+
+#[test]
+fn a_room_is_exported_by_a_name_that_it_has_had() {
+    let scratch = Scratch::new();
+    let (mut store, _) = open(&scratch);
+    let renamed = |name: &str| {
+        let (name, key) = (name.into(), name.into());
+        Change::Rules(RulesChange::Renamed { room: 1, name, key, skeletons: Vec::new() })
+    };
+    let former = |name: &str| {
+        let (name, key) = (name.into(), name.into());
+        Change::Rules(RulesChange::FormerName(StoredRoomName { key, name, room: 1, until_ms: 9 }))
+    };
+    let changes =
+        vec![opened(1, "#dev", 1), said(1, 1, "in dev"), renamed("#work"), former("#dev")];
+    append(&mut store, 1, changes);
+    let export = |name: &str| exported(&scratch, name);
+    let by_name = export("#work").expect("a room");
+    assert_eq!(export("#dev").expect("the same"), by_name);
+    // The name is another's now.
+    append(&mut store, 2, vec![opened(2, "#dev", 1), said(2, 1, "elsewhere")]);
+    assert!(export("#dev").expect("a room").ends_with("elsewhere\n"));
+    close(store);
+}
+
 #[test]
 fn conversations_are_checked_exported_and_in_backups() {
     let scratch = Scratch::new();
     let mut store = with_conversations(&scratch);
     let line = tools::check(&scratch.0).expect("it is sound");
     assert!(line.contains(" 1 room, 2 conversations, 4 messages,"), "{line}");
-    let export = |scratch: &Scratch, name: &str| {
-        let mut out = Vec::new();
-        tools::export(&scratch.0, (name, name), Format::Text, &mut out)?;
-        Ok::<_, ToolError>(String::from_utf8(out).expect("UTF-8"))
-    };
     let time = "2026-11-22T13:05:09Z";
     let both = format!("{time} <álice> hello\n{time} <álice> yes?\n");
-    assert_eq!(export(&scratch, "@alice:bob").expect("a conversation"), both);
-    assert_eq!(export(&scratch, "@bob:alice").expect("the same"), both);
-    assert_eq!(export(&scratch, "@bob:bob").expect("his own"), format!("{time} <álice> milk\n"));
+    assert_eq!(exported(&scratch, "@alice:bob").expect("a conversation"), both);
+    assert_eq!(exported(&scratch, "@bob:alice").expect("the same"), both);
+    assert_eq!(exported(&scratch, "@bob:bob").expect("his own"), format!("{time} <álice> milk\n"));
     for other in ["@alice:alice", "@alice:carol", "@carol:dora", "@alice", "@1:2"] {
-        let error = export(&scratch, other).expect_err(other);
+        let error = exported(&scratch, other).expect_err(other);
         assert!(matches!(error, ToolError::NoRoom { .. }), "{other}: {error}");
     }
     append(&mut store, 2, vec![Change::AccountGone { account: 2 }]);
+    let error = exported(&scratch, "@alice:bob").expect_err("bob is no more").to_string();
+    assert!(error.ends_with("(if one of the accounts has ended: '@NAME:someone who left')"));
+    let both = format!("{time} <álice> hello\n{time} <someone who left> yes?\n");
+    assert_eq!(exported(&scratch, "@alice:someone who left").expect("a conversation"), both);
+    assert_eq!(exported(&scratch, "@someone who left:alice").expect("the same"), both);
+    for other in ["@alice:someone who left (2)", "@someone who left:someone who left"] {
+        let error = exported(&scratch, other).expect_err(other);
+        assert!(matches!(error, ToolError::NoRoom { .. }), "{other}: {error}");
+    }
     assert_eq!(
-        export(&scratch, "#dev").expect("a room"),
+        exported(&scratch, "#dev").expect("a room"),
         format!("{time} <someone who left> in dev\n")
     );
     tools::check(&scratch.0).expect("what the other one may read is there");

@@ -172,6 +172,8 @@ struct Handle {
     disk: Disk,
     start: u64,
     newest: usize,
+    /// What was durable when it was released.
+    released: GroupId,
 }
 
 impl Disk {
@@ -179,15 +181,23 @@ impl Disk {
         self.0.lock().expect("nobody panics with it")
     }
 
-    /// A store for a server that starts, with what it starts with: so many messages of each room.
+    /// A store for a server that starts when nobody is there, with what it starts with: so many
+    /// messages of each room.
     pub fn start(&self, newest: usize) -> (Box<dyn Store>, Loaded) {
+        self.inner().forget_empty_rooms();
+        self.take_over(newest)
+    }
+
+    /// The same for one that goes on where another one was.
+    pub fn take_over(&self, newest: usize) -> (Box<dyn Store>, Loaded) {
         let mut inner = self.inner();
         inner.starts += 1;
         (inner.durable, inner.told) = (GroupId::default(), GroupId::default());
         inner.is_lost = false;
         inner.pending.clear();
         let loaded = inner.load(newest);
-        (Box::new(Handle { disk: self.clone(), start: inner.starts, newest }), loaded)
+        let (disk, start, released) = (self.clone(), inner.starts, GroupId::default());
+        (Box::new(Handle { disk, start, newest, released }), loaded)
     }
 
     /// The server is no more. Of the groups that are not durable the first `torn` are there all the
@@ -306,6 +316,22 @@ impl Inner {
         if self.index_at <= self.now_ms {
             self.log.indexed = self.log.said.len();
             self.index_at = self.now_ms + self.index_ms;
+        }
+    }
+
+    /// Rooms without members and settings of which all that was said has expired.
+    fn forget_empty_rooms(&mut self) {
+        let people = self.people.stored();
+        let is_kept = |room| {
+            people.members.iter().any(|(of, _)| *of == room)
+                || people.rules.rooms.iter().any(|settings| settings.room == room)
+        };
+        let expired = self.log.said[..self.log.expired].iter().map(|(room, ..)| *room);
+        let mut empty: BTreeSet<u64> = expired.filter(|room| !is_kept(*room)).collect();
+        let rooms = &self.rooms;
+        empty.retain(|room| rooms.get(room).is_some_and(|it| it.first_id == it.next_id));
+        for room in empty {
+            self.apply(Change::RoomClosed { room });
         }
     }
 
@@ -518,7 +544,19 @@ impl Store for Handle {
     }
 
     fn release(&mut self) -> Result<(), StoreError> {
-        assert!(self.inner().pending.is_empty(), "all of it is durable");
+        let inner = self.inner();
+        assert!(inner.pending.is_empty(), "all of it is durable");
+        let durable = inner.durable;
+        drop(inner);
+        self.released = durable;
+        Ok(())
+    }
+
+    fn take_back(&mut self) -> Result<(), StoreError> {
+        let mut inner = self.disk.inner();
+        inner.starts += 1;
+        (inner.durable, inner.told) = (self.released, self.released);
+        self.start = inner.starts;
         Ok(())
     }
 

@@ -21,6 +21,7 @@ use chat_server::server::admission::{AddressPolicy, MaxClients};
 use chat_server::server::settings::{ConnectionLimits, ServerSettings};
 use chat_server::service::succession::Succession;
 use chat_server::service::{Answer, Hello, Incoming, Job, Kept, Outcome, Service, Wake};
+use chat_server::store::{Loaded, Store};
 use chat_server::wire::Protocols;
 use fastrand::Rng;
 
@@ -247,7 +248,10 @@ impl KeptWorld {
         let is_unsure = |text: &str| self.programs.iter().any(|program| program.is_unsure(text));
         let old = log.said[log.expired..].iter();
         let count = old.take_while(|(_, _, message)| !is_unsure(&message.text)).count();
-        self.disk.expire(count.min(self.rng.usize(1..12)));
+        let wanted = self.rng.usize(1..12);
+        // Or all that there is, so that rooms are empty in which somebody is.
+        let is_all = self.own.u32(0..4) == 0;
+        self.disk.expire(if is_all { count } else { count.min(wanted) });
     }
 
     fn act(&mut self) {
@@ -366,9 +370,15 @@ impl KeptWorld {
             println!("{:>7} upgrade", self.stage.now);
         }
         let KeptWorld { disk, chat_settings, server_settings, is_lost, own, .. } = self;
-        let trace = self.trace;
-        self.stage
-            .hand_over(|| server_on(own, disk, chat_settings, server_settings, is_lost, trace));
+        let (trace, is_in_vain) = (self.trace, own.u32(0..4) == 0);
+        let start = || {
+            let opened = disk.take_over(own.usize(0..20));
+            server_on(own, opened, chat_settings, server_settings, is_lost, trace)
+        };
+        if is_in_vain {
+            return self.stage.hand_over_in_vain(start);
+        }
+        self.stage.hand_over(start);
         self.jobs.clear();
     }
 
@@ -410,19 +420,19 @@ fn start(
     is_lost: &Rc<Cell<bool>>,
     trace: bool,
 ) -> Stage<Keeper> {
-    let server = server_on(rng, disk, chat, server, is_lost, trace);
+    let opened = disk.start(rng.usize(0..20));
+    let server = server_on(rng, opened, chat, server, is_lost, trace);
     Stage::new(Rng::with_seed(rng.u64(..)), limits, server, Links::default())
 }
 
 fn server_on(
     rng: &mut Rng,
-    disk: &Disk,
+    (store, loaded): (Box<dyn Store>, Loaded),
     chat: &ChatSettings,
     server: &ServerSettings,
     is_lost: &Rc<Cell<bool>>,
     trace: bool,
 ) -> Server<Near, Keeper> {
-    let (store, loaded) = disk.start(rng.usize(0..20));
     // Another one at each start: the data's own goes before it.
     let settings = ChatSettings { epoch: rng.u64(..).to_string(), ..chat.clone() };
     let chat = Chat::with_store(settings, store, loaded);

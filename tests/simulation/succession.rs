@@ -21,6 +21,14 @@ fn carried(snapshot: &ConnectionSnapshot) -> ConnectionSnapshot {
 }
 
 impl<A: Service> Stage<A> {
+    /// The other server has opened what this one has closed, and ends before it goes on with it.
+    pub fn hand_over_in_vain(&mut self, start: impl FnOnce() -> Server<Near, A>) {
+        self.server.release().expect("it can be closed");
+        drop(start());
+        self.server.take_back().expect("it can be opened again");
+        self.server.resume();
+    }
+
     /// Puts another server in the place of the one that is quiet. `start` opens what the one before
     /// has closed.
     pub fn hand_over(&mut self, start: impl FnOnce() -> Server<Near, A>) {

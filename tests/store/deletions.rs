@@ -3,6 +3,8 @@
 use super::*;
 use std::ops::Range;
 
+use chat_server::store::RulesChange;
+
 /// A word that others have no part of, so that the index has it in one piece.
 const WORD: &str = "xylophonist";
 const OTHER: &str = "quetzalcoatl";
@@ -162,5 +164,39 @@ fn a_tombstone_is_exported() {
         "{\"id\":3,\"time\":1795352709003,\"name\":\"álice\",\"deleted\":true}\n"
     );
     assert!(export(Format::Html).contains("<b>álice</b> <i>message removed</i></p>"));
+    close(store);
+}
+
+#[test]
+fn of_a_room_that_was_deleted_the_disk_has_no_words() {
+    let scratch = Scratch::new();
+    let (mut store, _) = open_with(&scratch, at_once());
+    append(&mut store, 1, vec![opened(2, "#b", 1), said(2, 1, "that stays")]);
+    let text = |id| if id == 7 { format!("the {WORD} plays") } else { format!("message {id}") };
+    let mut changes = vec![opened(1, "#a", 1)];
+    changes.extend((1..=100).map(|id| said(1, id, &text(id))));
+    append(&mut store, 2, changes);
+    wait_until_indexed(&scratch, WORD);
+    let emptied = Change::Rules(RulesChange::Emptied { room: 1 });
+    append(&mut store, 3, vec![deleted(1, 8), emptied, Change::RoomClosed { room: 1 }]);
+    wait_until_gone(&scratch, WORD);
+    wait_until_found(&scratch);
+    close(store);
+    let (store, loaded) = open_with(&scratch, at_once());
+    assert_eq!(loaded.rooms.len(), 1);
+    close(store);
+}
+
+#[test]
+fn of_what_has_expired_the_disk_has_no_words() {
+    let scratch = Scratch::new();
+    let (mut store, _) = open(&scratch);
+    filled_with(&mut store, 300, 7, WORD);
+    wait_until_indexed(&scratch, WORD);
+    wait_until_found(&scratch);
+    close(store);
+    // What was said in these tests was said days ago.
+    let (store, _) = open_with(&scratch, StoreSettings { keep_days: Some(1), ..at_once() });
+    wait_until_gone(&scratch, WORD);
     close(store);
 }

@@ -16,7 +16,8 @@ pub const NEW_MESSAGES: &str = "
     FROM kept.messages LEFT JOIN kept.rooms ON rooms.room = messages.room
     WHERE n > ?1 ORDER BY n LIMIT ?2";
 pub const FIRST_AND_LAST: &str = "
-    SELECT ifnull((SELECT min(n) FROM kept.messages), 0),
+    SELECT ifnull((SELECT min(n) FROM kept.messages), ifnull(
+               (SELECT value + 1 FROM kept.meta WHERE key = 'numbers_used'), 0)),
            ifnull((SELECT max(n) FROM kept.messages), 0)";
 /// What was deleted, after this deletion.
 pub const NEW_DELETIONS: &str = "
@@ -33,8 +34,8 @@ const COUNT_AFTER: &str = "SELECT count(*) FROM kept.messages WHERE n > ?1";
 /// cost a look into each partition, about 20 us.
 pub const PARTITION: u64 = 32_768;
 
-/// `partitions`: those that there are, and whether messages were deleted of which there are still
-/// words. `days`: the first and the last message of each day, so that a
+/// `partitions`: those that there are, and whether messages were deleted, or have expired, of which
+/// there are still words. `days`: the first and the last message of each day, so that a
 /// search of some days need not look at others. `progress`: up to which message of which data all is
 /// indexed, and up to which deletion all is forgotten.
 const SCHEMA: &str = "

@@ -22,6 +22,10 @@ pub fn forget_before(connection: &Connection, first: u64) -> rusqlite::Result<us
     };
     if count > 0 {
         connection.execute("DELETE FROM days WHERE last < ?1", [first])?;
+        // Of one that was dropped, the journal has words still: it is emptied with another's.
+        let sql = "UPDATE partitions SET has_deleted = 1 \
+                   WHERE partition = (SELECT min(partition) FROM partitions)";
+        connection.execute(sql, [])?;
     }
     Ok(count)
 }

@@ -11,11 +11,12 @@ use std::time::Duration;
 use rusqlite::hooks::Wal;
 use rusqlite::{CachedStatement, Connection, Transaction, TransactionBehavior, ffi, params};
 
+use super::age::Belief;
 use super::schema::Meta;
 use super::shared::Shared;
 use super::writer::{Failure, Group, JOURNAL_PAGES_MAX, Target};
 use super::{Durability, PAGE_BYTES, deletions, directory, order, people, readings, rules, system};
-use crate::store::{Change, KEYS_MAX, StoredMessage};
+use crate::store::{Change, KEYS_MAX, RulesChange, StoredMessage};
 
 /// What has to fit before anything is taken again: less could be there though a turn's changes
 /// would not fit.
@@ -148,19 +149,20 @@ impl Database {
         insert_messages(&step, &messages)?;
         update_rooms(&step, &said)?;
         step.commit()?;
-        let is_deletion = |change: &Change| matches!(change, Change::Deleted { .. });
-        if groups.iter().flat_map(|group| &group.changes).any(is_deletion) {
+        if groups.iter().flat_map(|group| &group.changes).any(removes_words) {
             self.shared.note_deleted();
         }
         Ok(next_n)
     }
 
-    fn forget_oldest(&mut self, before_ms: u64, now_ms: u64) -> rusqlite::Result<usize> {
+    fn forget_oldest(&mut self, before_ms: u64, now: Belief) -> rusqlite::Result<usize> {
         let step = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let (forgotten, first_ids) = forget_messages(&step, before_ms, now_ms)?;
+        let (forgotten, first_ids) = forget_messages(&step, before_ms, now.unix_ms)?;
         forget_keys(&step)?;
+        now.keep(&step)?;
         step.commit()?;
         if forgotten > 0 {
+            self.shared.note_deleted();
             self.shared.add_expired(first_ids);
         }
         Ok(forgotten)
@@ -181,8 +183,8 @@ impl Target for Database {
         Ok(())
     }
 
-    fn expire(&mut self, before_ms: u64, now_ms: u64) -> Result<usize, Failure> {
-        Ok(self.forget_oldest(before_ms, now_ms)?)
+    fn expire(&mut self, before_ms: u64, now: Belief) -> Result<usize, Failure> {
+        Ok(self.forget_oldest(before_ms, now)?)
     }
 
     fn empty_journal(&mut self) -> Result<bool, Failure> {
@@ -285,6 +287,16 @@ fn apply(step: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> {
         Change::Reading(change) => readings::apply(step, change),
         Change::Said { .. } => unreachable!("messages are written by the caller"),
     }
+}
+
+/// Whether something that people have written is gone, which the journal has still.
+fn removes_words(change: &Change) -> bool {
+    matches!(
+        change,
+        Change::Deleted { .. }
+            | Change::RoomClosed { .. }
+            | Change::Rules(RulesChange::Emptied { .. })
+    )
 }
 
 fn insert_messages(step: &Transaction<'_>, messages: &[Numbered<'_>]) -> rusqlite::Result<()> {

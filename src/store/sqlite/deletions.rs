@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use rusqlite::{Connection, Transaction};
 
+use super::schema::Meta;
+
 /// Leaves a tombstone of a message, for nobody. It may have expired meanwhile.
 pub fn delete(step: &Transaction<'_>, room: u64, id: u64) -> rusqlite::Result<()> {
     let sql = "UPDATE messages SET text = '', is_action = 0 WHERE room = ?1 AND id = ?2";
@@ -17,6 +19,20 @@ pub fn delete(step: &Transaction<'_>, room: u64, id: u64) -> rusqlite::Result<()
         "DELETE FROM calls WHERE room = ?1 AND id = ?2",
     ] {
         step.prepare_cached(sql)?.execute([room, id])?;
+    }
+    Ok(())
+}
+
+/// Removes the messages of a room. Numbers of messages are never given again.
+pub fn delete_all(step: &Transaction<'_>, room: u64) -> rusqlite::Result<()> {
+    let sql = "SELECT coalesce(max(n), 0) FROM messages WHERE room = ?1";
+    let last_n: u64 = step.prepare_cached(sql)?.query_row([room], |row| row.get(0))?;
+    Meta::NumbersUsed.raise(step, last_n)?;
+    for sql in [
+        "INSERT INTO deletions(n) SELECT n FROM messages WHERE room = ?1 AND text <> ''",
+        "DELETE FROM messages WHERE room = ?1",
+    ] {
+        step.prepare_cached(sql)?.execute([room])?;
     }
     Ok(())
 }

@@ -66,6 +66,7 @@ impl Maintenance {
         shared: Arc<Shared>,
         commands: Weak<Sender<Command>>,
         nudged: Receiver<()>,
+        clock: BelievedClock,
     ) -> Maintenance {
         Maintenance {
             connection,
@@ -76,7 +77,7 @@ impl Maintenance {
             nudged,
             has_warned: false,
             expired_at: None,
-            clock: BelievedClock::default(),
+            clock,
             scrub_due: Instant::now(),
             lag: LagWatch::default(),
         }
@@ -224,21 +225,21 @@ impl Maintenance {
     /// Has the writer forget what is too old, a little at a time.
     fn expire(&mut self) {
         let keep_ms = self.settings.keep_days.map(|days| u64::from(days) * DAY_MS);
-        let (now_ms, jump) = self.clock.look(system::unix_ms(), Instant::now());
+        let (now, jump) = self.clock.look(system::unix_ms(), Instant::now());
         if let Some(jump) = jump.filter(|_| keep_ms.is_some()) {
             warn!(
-                "the clock has jumped ahead by {} h: nothing is forgotten by it (--keep-days) \
-                 before it has stayed there for a day",
+                "the clock has jumped ahead by {} h, or the server was off for so long: nothing is \
+                 forgotten by it (--keep-days) before it has stayed there for a day",
                 jump.as_secs() / 3600
             );
         }
         // Without a limit, the keys that nobody needs any more are all there is to forget.
-        let before_ms = keep_ms.map_or(0, |keep_ms| now_ms.saturating_sub(keep_ms));
+        let before_ms = keep_ms.map_or(0, |keep_ms| now.unix_ms.saturating_sub(keep_ms));
         let mut total = 0;
         loop {
             let (done, answer) = channel();
             let Some(commands) = self.commands.upgrade() else { return };
-            if commands.send(Command::Expire { before_ms, now_ms, done }).is_err() {
+            if commands.send(Command::Expire { before_ms, now, done }).is_err() {
                 return;
             }
             drop(commands);

@@ -12,6 +12,7 @@ use log::{info, warn};
 use rusqlite::{Connection, config::DbConfig};
 use thiserror::Error;
 
+use super::age::{Belief, BelievedClock};
 use super::database::Database;
 use super::directory::{self, Directory};
 use super::load::load;
@@ -183,6 +184,7 @@ fn create(file: &Path) -> Result<(), OpenError> {
     schema::migrate(&mut connection, MIGRATIONS).map_err(failed)?;
     Meta::Epoch.set(&connection, system::new_epoch()).map_err(failed)?;
     Meta::IsClean.set(&connection, 1).map_err(failed)?;
+    Meta::BelievedMs.set(&connection, system::unix_ms()).map_err(failed)?;
     connection.close().map_err(|(_, error)| failed(error))?;
     directory::put(&unfinished, file).map_err(io_failed)
 }
@@ -330,6 +332,7 @@ fn connect(file: &Path, settings: StoreSettings, begins: Begins) -> rusqlite::Re
         Arc::clone(&shared),
         Arc::downgrade(&commands),
         nudged,
+        BelievedClock::after(Belief::kept(&connection)?, Instant::now()),
     );
     let writer = Writer::new(database, received, Arc::clone(&shared), nudge, Patience::default());
     Ok((

@@ -3,8 +3,8 @@
 
 use rusqlite::{Connection, Row, Transaction, params};
 
+use super::deletions;
 use super::people::{change_one, rows};
-use super::schema::Meta;
 use crate::store::{
     RulesChange, StoredHook, StoredRecord, StoredRoomName, StoredRules, StoredSettings,
 };
@@ -37,7 +37,7 @@ pub fn apply(step: &Transaction<'_>, change: &RulesChange) -> rusqlite::Result<(
             let sql = "DELETE FROM hooks WHERE room = ?1 AND key = ?2";
             change_one(step, sql, params![room, key])
         }
-        RulesChange::Emptied { room } => empty(step, *room),
+        RulesChange::Emptied { room } => deletions::delete_all(step, *room),
     }
 }
 
@@ -53,14 +53,6 @@ pub fn add_skeletons(
         insert.execute(params![skeleton, room])?;
     }
     Ok(())
-}
-
-/// Numbers of messages are never given again.
-fn empty(step: &Transaction<'_>, room: u64) -> rusqlite::Result<()> {
-    let sql = "SELECT coalesce(max(n), 0) FROM messages WHERE room = ?1";
-    let last_n: u64 = step.prepare_cached(sql)?.query_row([room], |row| row.get(0))?;
-    Meta::NumbersUsed.raise(step, last_n)?;
-    step.prepare_cached("DELETE FROM messages WHERE room = ?1")?.execute([room]).map(drop)
 }
 
 fn set(step: &Transaction<'_>, settings: &StoredSettings) -> rusqlite::Result<()> {

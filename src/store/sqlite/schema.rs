@@ -282,6 +282,8 @@ pub const HAS_PEOPLE: usize = 2;
 pub const HAS_AUTHORS: usize = 3;
 /// The same, of bans and the like.
 pub const HAS_ORDER: usize = 3;
+/// The same, of names that rooms have had.
+pub const HAS_FORMER_NAMES: usize = 3;
 
 /// What `meta` holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -295,6 +297,9 @@ pub enum Meta {
     IdsUsed,
     /// The highest number of a message that is no more.
     NumbersUsed,
+    /// What time it was thought to be, and for how long the clock had been too far ahead of it.
+    BelievedMs,
+    DoubtedMs,
     /// Whether the last server stopped in an orderly way.
     IsClean,
     /// Which start of the machine the last server ran on.
@@ -313,6 +318,8 @@ impl Meta {
             Meta::NextInvitation => "next_invitation",
             Meta::IdsUsed => "ids_used",
             Meta::NumbersUsed => "numbers_used",
+            Meta::BelievedMs => "believed_ms",
+            Meta::DoubtedMs => "doubted_ms",
             Meta::IsClean => "is_clean",
             Meta::Boot => "boot",
             Meta::IsPowerSafe => "is_power_safe",

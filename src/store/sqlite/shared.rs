@@ -43,7 +43,7 @@ pub struct Shared {
     pub journal_pages: AtomicU32,
     /// For monitors. The thread that writes has it at each commit, and the event loop when it is asked.
     pub commits: Mutex<CommitMetrics>,
-    /// The journal may have the text of a message that was deleted.
+    /// The journal may have words that were deleted, or have expired.
     has_deleted: AtomicBool,
     /// Held by the one who makes a checkpoint.
     pub checkpoint: Mutex<()>,

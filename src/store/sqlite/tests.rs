@@ -13,16 +13,18 @@ use std::time::{Duration, Instant};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ffi};
 
+use super::age::Belief;
 use super::open::migrate;
 use super::reader::{SqliteReader, open_to_read};
-use super::schema::{self, APPLICATION_ID, copy_path};
+use super::schema::{self, APPLICATION_ID, Meta, copy_path};
 use super::shared::{Refusal, Shared};
 use super::tools::{Format, ToolError};
 use super::writer::{Command, Failure, Group, Patience, Target, Writer};
-use super::{SqliteStore, StoreSettings, tools};
+use super::{SqliteStore, StoreSettings, system, tools};
 use crate::ids::GroupId;
 use crate::store::{
-    Change, Loaded, Progress, Space, Store, StoreError, StoredAccount, StoredMessage, StoredPeople,
+    Change, Expired, Loaded, Progress, Space, Store, StoreError, StoredAccount, StoredMessage,
+    StoredPeople,
 };
 
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -66,7 +68,7 @@ impl Target for Scripted {
         self.answer(Asked::Probe)
     }
 
-    fn expire(&mut self, _before_ms: u64, _now_ms: u64) -> Result<usize, Failure> {
+    fn expire(&mut self, _before_ms: u64, _now: Belief) -> Result<usize, Failure> {
         Ok(0)
     }
 
@@ -451,15 +453,26 @@ fn reopen(scratch: &Scratch) -> (SqliteStore, Loaded) {
 
 // ---- One process after the other ----
 
-fn say(store: &mut SqliteStore, group: u64, id: u64) {
-    let message = StoredMessage {
+fn message(id: u64) -> StoredMessage {
+    StoredMessage {
         id,
         unix_ms: 0,
         is_action: false,
         author: "alice".into(),
         text: format!("message {id}").into(),
         account: None,
-    };
+    }
+}
+
+fn wait_until_durable(store: &mut SqliteStore, group: u64) {
+    let began = Instant::now();
+    while store.progress() != Progress::Durable(GroupId(group)) {
+        assert!(began.elapsed() < DEADLINE, "{:?}", store.progress());
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn say(store: &mut SqliteStore, group: u64, id: u64) {
     let opened = Change::RoomOpened {
         room: 1,
         name: "#lobby".into(),
@@ -468,13 +481,9 @@ fn say(store: &mut SqliteStore, group: u64, id: u64) {
         first_id: 1,
     };
     let opened = (id == 1).then_some(opened);
-    let said = Change::Said { room: 1, message, key: None };
+    let said = Change::Said { room: 1, message: message(id), key: None };
     store.append(GroupId(group), opened.into_iter().chain([said]).collect());
-    let began = Instant::now();
-    while store.progress() != Progress::Durable(GroupId(group)) {
-        assert!(began.elapsed() < DEADLINE, "{:?}", store.progress());
-        thread::sleep(Duration::from_millis(1));
-    }
+    wait_until_durable(store, group);
 }
 
 fn take_over(scratch: &Scratch, settings: StoreSettings) -> (SqliteStore, Loaded) {
@@ -521,7 +530,7 @@ fn a_store_is_released_without_moving_its_journal() {
 
 /// Guests may be there, whom no store knows of, and say something.
 #[test]
-fn a_room_of_which_all_is_forgotten_is_there_in_the_next_process() {
+fn a_room_of_which_all_is_forgotten_is_there_after_an_upgrade() {
     let scratch = Scratch::new("forgotten");
     let settings = StoreSettings { keep_days: Some(1), ..StoreSettings::default() };
     let (mut store, _) = reopen(&scratch);
@@ -535,10 +544,76 @@ fn a_room_of_which_all_is_forgotten_is_there_in_the_next_process() {
         thread::sleep(Duration::from_millis(1));
     }
     store.release().expect("it is closed");
-    let (mut store, loaded) = take_over(&scratch, settings);
+    let (mut other, loaded) = take_over(&scratch, settings);
     assert_eq!((loaded.rooms[0].first_id, loaded.rooms[0].next_id), (2, 2));
+    other.release().expect("it is closed");
+    store.take_back().expect("it is opened again");
     say(&mut store, 1, 2);
     close_it(store);
+}
+
+/// Neither a start, nor an upgrade, nor one that fails believes a clock that is years ahead of what
+/// was thought before: what is kept by that stays.
+#[test]
+fn a_clock_that_has_jumped_is_not_believed_by_the_next_process() {
+    const YEAR_MS: u64 = 365 * 24 * 60 * 60 * 1000;
+    let scratch = Scratch::new("jumped");
+    let (mut store, _) = reopen(&scratch);
+    let years_ago = |years: u64| system::unix_ms() - years * YEAR_MS;
+    say(&mut store, 1, 1);
+    for id in 2..=5 {
+        let message = StoredMessage { id, unix_ms: years_ago(12 - 2 * id), ..message(id) };
+        store.append(GroupId(id), vec![Change::Said { room: 1, message, key: None }]);
+        wait_until_durable(&mut store, id);
+    }
+    let think = |years| {
+        let connection = Connection::open(scratch.0.join("history.db")).expect("a file");
+        Meta::BelievedMs.set(&connection, years_ago(years)).expect("a row");
+    };
+    let has_forgotten = |store: &mut SqliteStore, first_id| {
+        let began = Instant::now();
+        let expired = loop {
+            match store.take_expired().pop() {
+                Some(expired) => break expired,
+                None => assert!(began.elapsed() < DEADLINE, "it expires"),
+            }
+            thread::sleep(Duration::from_millis(1));
+        };
+        assert_eq!(expired, Expired { room: 1, first_id });
+    };
+    let settings = StoreSettings { keep_days: Some(30), ..StoreSettings::default() };
+    close_it(store);
+    think(7);
+    let opened = SqliteStore::open(&scratch.0, settings.clone());
+    let (mut store, _) = opened.unwrap_or_else(|why| panic!("{why}"));
+    has_forgotten(&mut store, 3);
+    store.release().expect("it is closed");
+    think(5);
+    let (mut other, _) = take_over(&scratch, settings);
+    has_forgotten(&mut other, 4);
+    other.release().expect("it is closed");
+    think(3);
+    store.take_back().expect("it is opened again");
+    has_forgotten(&mut store, 5);
+    close_it(store);
+}
+
+/// A file from before it was written down.
+#[test]
+fn a_file_that_does_not_say_what_time_it_was_was_in_use_when_something_was_said() {
+    let scratch = Scratch::new("no-belief");
+    let file = scratch.0.join("history.db");
+    let mut connection = Connection::open(&file).expect("a file");
+    schema::migrate(&mut connection, schema::MIGRATIONS).expect("tables");
+    assert_eq!(Belief::kept(&connection), Ok(None), "nobody can tell");
+    let said = "INSERT INTO messages VALUES (1, 1, 1, 5000, 0, 'a', 'x', NULL), \
+                (2, 1, 2, 4000, 0, 'a', 'x', NULL)";
+    connection.execute(said, []).expect("rows");
+    let kept = Belief::kept(&connection).expect("rows").expect("a time");
+    assert_eq!(kept.unix_ms, 4000);
+    let step = connection.transaction().expect("no other");
+    Belief { unix_ms: system::unix_ms(), ..kept }.keep(&step).expect("it can be written");
+    assert!(Belief::kept(&step).expect("rows").expect("a time").unix_ms > 4000);
 }
 
 #[test]

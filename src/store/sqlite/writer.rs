@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use log::{error, info, warn};
 
+use super::age::Belief;
 use super::shared::{Refusal, Shared};
 use crate::ids::GroupId;
 use crate::store::Change;
@@ -57,8 +58,8 @@ pub enum Command {
     /// Forgets some of what was said before this time; answers how much.
     Expire {
         before_ms: u64,
-        /// What was said after this time was said when the clock was wrong.
-        now_ms: u64,
+        /// What was said after it was said when the clock was wrong.
+        now: Belief,
         done: Sender<usize>,
     },
     /// Leaves nothing in the journal of what is in the file; answers whether that is done.
@@ -93,8 +94,8 @@ pub trait Target {
     /// Writes something of no use, to see whether that is possible again.
     fn probe(&mut self) -> Result<(), Failure>;
 
-    /// Forgets some of what was said before this time; returns how much.
-    fn expire(&mut self, before_ms: u64, now_ms: u64) -> Result<usize, Failure>;
+    /// Forgets some of what was said before this time; returns how much. Keeps what time it is.
+    fn expire(&mut self, before_ms: u64, now: Belief) -> Result<usize, Failure>;
 
     /// Moves the journal into the file; says whether all of it.
     fn empty_journal(&mut self) -> Result<bool, Failure>;
@@ -164,9 +165,9 @@ impl<T: Target> Writer<T> {
                     self.is_lost = false;
                     self.shared.set_resumed();
                 }
-                Command::Expire { before_ms, now_ms, done } => {
+                Command::Expire { before_ms, now, done } => {
                     // The one who asked may be gone.
-                    let _ = done.send(self.expire(before_ms, now_ms));
+                    let _ = done.send(self.expire(before_ms, now));
                 }
                 Command::Scrub { done } => {
                     let _ = done.send(self.scrub());
@@ -308,11 +309,11 @@ impl<T: Target> Writer<T> {
         }
     }
 
-    fn expire(&mut self, before_ms: u64, now_ms: u64) -> usize {
+    fn expire(&mut self, before_ms: u64, now: Belief) -> usize {
         if self.is_lost || self.shared.is_broken() {
             return 0;
         }
-        match self.target.expire(before_ms, now_ms) {
+        match self.target.expire(before_ms, now) {
             Ok(count) => count,
             Err(Failure::Sync(why)) => {
                 self.fail(&why);

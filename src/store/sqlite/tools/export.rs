@@ -6,13 +6,13 @@ use std::path::Path;
 
 use clap::ValueEnum;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 
 use super::{ToolError, database};
 use crate::store::sqlite::open::{Depth, OpenError, inspect};
 use crate::store::sqlite::reader::{open_to_read, page_with};
-use crate::store::sqlite::schema::{HAS_AUTHORS, HAS_PEOPLE};
+use crate::store::sqlite::schema::{HAS_AUTHORS, HAS_FORMER_NAMES, HAS_PEOPLE};
 use crate::store::{PageRequest, StoredMessage, is_hook_author};
 
 /// What is read at once.
@@ -37,7 +37,8 @@ const LEFT: &str = "someone who left";
 const TOMBSTONE: &str = "message removed";
 
 /// Writes all that is kept of a room, oldest first, as it is read. `name` is for errors. The key of
-/// a conversation is those of its two accounts, as in `@alice:bob`. A server goes on meanwhile.
+/// a conversation is those of its two accounts, as in `@alice:bob`; one of them may be [`left_at`].
+/// A server goes on meanwhile.
 ///
 /// # Errors
 /// Why it could not be read or written.
@@ -78,6 +79,18 @@ pub fn export(
     Ok(end(out, format)?)
 }
 
+/// Which account it is that has ended, of those with whom somebody has talked, in the order in which
+/// that began: 1 is the first. What is typed is what the chat calls them, `someone who left` and
+/// `someone who left (2)`.
+pub fn left_at(typed: &str) -> Option<u64> {
+    let rest = typed.strip_prefix(LEFT)?;
+    if rest.is_empty() {
+        return Some(1);
+    }
+    let number = rest.strip_prefix(" (")?.strip_suffix(')')?;
+    number.parse().ok().filter(|number| *number > 1)
+}
+
 /// The room and its name.
 fn room_of(
     connection: &Connection,
@@ -86,19 +99,53 @@ fn room_of(
     key: &str,
 ) -> rusqlite::Result<Option<(u64, String)>> {
     let accounts = key.strip_prefix('@').and_then(|keys| keys.split_once(':'));
-    let Some(keys) = accounts else {
-        let sql = "SELECT room, name FROM rooms WHERE key = ?1";
-        return connection.query_row(sql, [key], |row| Ok((row.get(0)?, row.get(1)?))).optional();
+    let Some((one, other)) = accounts else {
+        let by_key = |sql| {
+            let found = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+            connection.query_row(sql, [key], found).optional()
+        };
+        let found = by_key("SELECT room, name FROM rooms WHERE key = ?1")?;
+        return match found {
+            None if version >= HAS_FORMER_NAMES => by_key(
+                "SELECT rooms.room, rooms.name FROM rooms JOIN room_names USING (room) \
+                 WHERE room_names.key = ?1",
+            ),
+            found => Ok(found),
+        };
     };
     if version < HAS_PEOPLE {
         return Ok(None);
     }
-    let sql = "SELECT room FROM rooms, (SELECT \
-                   (SELECT account FROM accounts WHERE key = ?1) AS one, \
-                   (SELECT account FROM accounts WHERE key = ?2) AS other) \
-               WHERE key = '@' || min(one, other) || ':' || max(one, other)";
-    let room = connection.query_row(sql, keys, |row| row.get(0)).optional()?;
+    let room = match (left_at(one), left_at(other)) {
+        (None, None) => {
+            let sql = "SELECT room FROM rooms, (SELECT \
+                           (SELECT account FROM accounts WHERE key = ?1) AS one, \
+                           (SELECT account FROM accounts WHERE key = ?2) AS other) \
+                       WHERE key = '@' || min(one, other) || ':' || max(one, other)";
+            connection.query_row(sql, [one, other], |row| row.get(0)).optional()?
+        }
+        (Some(at), None) => room_with_who_left(connection, other, at)?,
+        (None, Some(at)) => room_with_who_left(connection, one, at)?,
+        (Some(_), Some(_)) => None,
+    };
     Ok(room.map(|room| (room, name.to_owned())))
+}
+
+/// A conversation of an account with one that has ended, by its place among those.
+fn room_with_who_left(
+    connection: &Connection,
+    key: &str,
+    at: u64,
+) -> rusqlite::Result<Option<u64>> {
+    let sql = "WITH conversations AS ( \
+                   SELECT room, CAST(substr(key, 2) AS INTEGER) AS one, \
+                          CAST(substr(key, instr(key, ':') + 1) AS INTEGER) AS other \
+                   FROM rooms WHERE key GLOB '@*') \
+               SELECT room FROM conversations, accounts \
+               WHERE accounts.key = ?1 AND account IN (one, other) \
+                   AND iif(account = one, other, one) NOT IN (SELECT account FROM accounts) \
+               ORDER BY room LIMIT 1 OFFSET ?2";
+    connection.query_row(sql, params![key, at - 1], |row| row.get(0)).optional()
 }
 
 fn show_who_left(connection: &Connection, messages: &mut [StoredMessage]) -> rusqlite::Result<()> {

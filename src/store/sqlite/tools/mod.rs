@@ -12,7 +12,7 @@ use thiserror::Error;
 
 pub use backup::backup;
 pub use check::check;
-pub use export::{Format, export};
+pub use export::{Format, export, left_at};
 pub use restore::restore;
 
 use super::directory::{database_in, remove};
@@ -38,12 +38,20 @@ pub enum ToolError {
         file.display()
     )]
     Index { file: PathBuf, what: String },
-    #[error("there is no room {name} in the history")]
+    #[error("there is no room {name} in the history{}", hint_for(name))]
     NoRoom { name: String },
     #[error("{}: {error}", file.display())]
     File { file: PathBuf, error: io::Error },
     #[error("writing failed: {0}")]
     Output(#[from] io::Error),
+}
+
+/// The one who asks for a conversation may not know that an account has ended.
+fn hint_for(name: &str) -> &'static str {
+    match name.starts_with('@') {
+        true => " (if one of the accounts has ended: '@NAME:someone who left')",
+        false => "",
+    }
 }
 
 /// The database of a directory, if there is one.
