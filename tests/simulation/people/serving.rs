@@ -8,7 +8,7 @@ use super::request::{Needs, Request};
 use super::told::Told;
 
 /// What a guess of a code is answered with, or that there were too many of them.
-const GUESS_REFUSED: [&str; 8] = [
+const GUESS_REFUSED: [&str; 9] = [
     "too_many_attempts",
     "busy",
     "code_refused",
@@ -17,6 +17,8 @@ const GUESS_REFUSED: [&str; 8] = [
     "password_refused",
     "not_private",
     "logged_in",
+    // The code is good, and for the password of somebody who is banned.
+    "banned",
 ];
 
 impl Model {
