@@ -249,7 +249,7 @@ fn addresses_of_hooks_are_not_guessed_for_long() {
     let told = (0..20).map(|_| answer(&server, &[request.as_bytes()]));
     let told = told.into_iter().find(|told| told.starts_with("HTTP/1.1 429 ")).expect("an end");
     assert!(told.contains("\r\nRetry-After: 2\r\n") && told.ends_with("too_many_attempts"));
-    post(&server, &path, "", "x", 429, "too_many_attempts");
+    post(&server, &path, "", "x", 200, "ok");
 }
 
 #[test]

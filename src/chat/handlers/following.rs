@@ -43,10 +43,10 @@ impl Chat {
         now: Now,
     ) -> Result<Following, HttpError> {
         let hash = SecretHash::of(credential.ok_or(HttpError::STREAM_TOKEN)?);
-        if !self.logins.attempts.may_show(Shown::Program, peer, now.ms) {
-            return Err(HttpError::STREAM_TRIES);
-        }
         let Some((account, _)) = self.state.accounts().find_key(hash, now.unix_ms) else {
+            if !self.logins.attempts.may_show(Shown::Program, peer, now.ms) {
+                return Err(HttpError::STREAM_TRIES);
+            }
             self.logins.attempts.note_unknown(Shown::Program, peer, now.ms);
             return Err(HttpError::STREAM_TOKEN);
         };
@@ -159,7 +159,7 @@ impl Chat {
     /// By what a client knows that it has been told this message of a room.
     pub(super) fn event_id(&self, client: ClientId, room: &Room, id: u64) -> String {
         let (followers, epoch) = (&self.sessions.followers, &self.settings.epoch);
-        match followers.places_of(client).filter(|_| followers.has_ids(client)) {
+        match self.places_of(client).filter(|_| followers.has_ids(client)) {
             None => events::event_id(epoch, [(room.name.as_str(), id)]),
             Some(places) => {
                 let is_it = |name: &str| name == room.name.key();
@@ -171,8 +171,19 @@ impl Chat {
 
     /// By what a client that follows knows how far it has come.
     pub(super) fn place_id(&self, client: ClientId) -> Option<String> {
+        Some(events::event_id(&self.settings.epoch, self.places_of(client)?))
+    }
+
+    /// How far a client that follows has come in each of its rooms that its account is in. What
+    /// another one is called by now may be nothing for it to know.
+    fn places_of(&self, client: ClientId) -> Option<impl Iterator<Item = (&str, u64)>> {
+        let user = self.sessions.get(client)?.user;
+        let is_in = move |name: &str| {
+            let room = self.state.rooms().find(name);
+            room.is_some_and(|room| self.state.is_member(user, room.id))
+        };
         let places = self.sessions.followers.places_of(client)?;
-        Some(events::event_id(&self.settings.epoch, places))
+        Some(places.filter(move |(name, _)| is_in(name)))
     }
 
     /// Appends what several are told, and by what they know it.

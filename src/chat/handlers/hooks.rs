@@ -154,10 +154,10 @@ impl Chat {
         post: &Post<'_>,
     ) -> Result<Option<Wait>, Refusal> {
         let (unix_ms, now_ms) = (cx.unix_ms(), cx.out.now().ms);
-        if !self.logins.attempts.may_show(Shown::Program, cx.peer, now_ms) {
-            return Err(TOO_MANY_ATTEMPTS);
-        }
         let Some(hook) = self.state.hooks().find(SecretHash::of(post.token)).cloned() else {
+            if !self.logins.attempts.may_show(Shown::Program, cx.peer, now_ms) {
+                return Err(TOO_MANY_ATTEMPTS);
+            }
             self.logins.attempts.note_unknown(Shown::Program, cx.peer, now_ms);
             return Err(Refusal::NO_HOOK);
         };

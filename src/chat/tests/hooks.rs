@@ -296,7 +296,7 @@ fn a_hook_has_its_rate() {
     assert_eq!(stage.post(&hook, text("x")), Posted::Refused(limited));
 }
 
-/// What is right is not looked up either then: else that would tell which is.
+/// One that is right is served all the same: it may be that of somebody behind the same proxy.
 #[test]
 fn tokens_that_nobody_has_are_shown_for_a_while_only() {
     let mut stage = open();
@@ -310,12 +310,11 @@ fn tokens_that_nobody_has_are_shown_for_a_while_only() {
         let address = format!("[2001:db8::{guess:x}]:1");
         assert_eq!(from(&mut stage, &address, &format!("cst_{guess}")), NO_HOOK);
     }
-    for token in [hook.as_str(), "cst_another"] {
-        assert_eq!(from(&mut stage, "[2001:db8::1]:1", token), Posted::Refused(too_many));
-    }
-    assert_eq!(from(&mut stage, "192.0.2.1:1", &hook), Posted::Done, "from elsewhere");
-    stage.pass(2000);
+    assert_eq!(from(&mut stage, "[2001:db8::1]:1", "cst_another"), Posted::Refused(too_many));
     assert_eq!(from(&mut stage, "[2001:db8::1]:1", &hook), Posted::Done);
+    assert_eq!(from(&mut stage, "192.0.2.1:1", "cst_another"), NO_HOOK, "from elsewhere");
+    stage.pass(2000);
+    assert_eq!(from(&mut stage, "[2001:db8::1]:1", "cst_another"), NO_HOOK);
     // One that is stopped is no guess.
     stage.say("mia", "/mute bob");
     stage.say("mia", "/role bob moderator #dev");
