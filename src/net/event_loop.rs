@@ -68,7 +68,7 @@ pub struct NetSettings {
 /// Drives a [`Server`] with sockets, the clock and signals.
 pub struct EventLoop<A> {
     pub(in crate::net) poll: Poll,
-    signals: Signals,
+    pub(in crate::net) signals: Signals,
     pub(in crate::net) clock: Clock,
     alarm: Alarm,
     pub(in crate::net) listener: Listener,
@@ -425,9 +425,7 @@ impl<A: Service> EventLoop<A> {
     fn stop_or_go_on(&mut self, stop: Option<Stop>, now: Now) -> Option<Ended> {
         match (stop, self.drain_until) {
             (None, None) if self.server.store_broken().is_some() => self.begin_drain(now),
-            (None, _) => {}
-            (Some(_), Some(_)) if self.upgrading.pass_stop_on() => {}
-            (Some(Stop::HungUp), Some(_)) => {}
+            (None, _) | (Some(Stop::HungUp), Some(_)) => {}
             (Some(_), None) => self.begin_drain(now),
             (Some(Stop::Asked), Some(_)) => return Some(Ended::Cut(self.server.len())),
         }

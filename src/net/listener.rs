@@ -33,13 +33,13 @@ const DESCRIPTORS_RESERVED: u64 = 32;
 /// Room for fewer clients than this is hardly meant.
 const CLIENTS_FEW: usize = 100;
 /// A peer that vanished without a word is noticed after this long and three probes: 21 seconds in
-/// all.
+/// all for the first [`PROBED_TOGETHER`] clients, and a second more for each as many after them.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(12);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(3);
 const KEEPALIVE_RETRIES: u32 = 3;
 /// So long may what was sent go unacknowledged (RFC 5482): Linux would try for a quarter of an
 /// hour. What is sent just before the probes give up puts them off, so both together are the
-/// longest that a ghost stays: under 45 seconds.
+/// longest that a ghost stays: under 45 seconds, or so much more.
 #[cfg(target_os = "linux")]
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(21);
 /// So many clients are probed at one moment, the next ones a second later.

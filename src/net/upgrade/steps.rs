@@ -18,6 +18,7 @@ use super::{BATCH_MAX, Batch, Frozen, Program, Terms};
 use crate::clock::{Millis, Now};
 use crate::net::event_loop::{Ended, EventLoop};
 use crate::net::listening::HandedListener;
+use crate::net::signals::{self, Stop};
 use crate::net::stream::Socket;
 use crate::net::tls::MaybeTls;
 use crate::net::worker;
@@ -60,8 +61,8 @@ pub enum Upgrading {
     #[default]
     Never,
     Possible(Upgrade),
-    /// The process with this id has: what is left here is let go.
-    Done(u32),
+    /// It has: what is left here is let go.
+    Done,
 }
 
 impl Upgrading {
@@ -86,23 +87,10 @@ impl Upgrading {
         self.next_deadline().is_some()
     }
 
-    /// Asks the process that has taken over to stop, as somebody has asked this one, who knew of no
-    /// other. Returns whether there is one.
-    pub fn pass_stop_on(&self) -> bool {
-        let Upgrading::Done(successor) = self else { return false };
-        // It is a child of this process, so that nobody else has its id, even if it has ended.
-        let pid = i32::try_from(*successor).ok().and_then(rustix::process::Pid::from_raw);
-        match pid.map(|pid| rustix::process::kill_process(pid, Signal::TERM)) {
-            Some(Err(error)) => warn!("process {successor} cannot be asked to stop: {error}"),
-            _ => info!("asked to stop, as process {successor} is now"),
-        }
-        true
-    }
-
     /// How a run has ended that has ended so.
     pub fn ended(&self, ended: Ended) -> Ended {
         match self {
-            Upgrading::Done(_) => Ended::HandedOver,
+            Upgrading::Done => Ended::HandedOver,
             Upgrading::Never | Upgrading::Possible(_) => ended,
         }
     }
@@ -196,7 +184,7 @@ impl<A: Service> EventLoop<A> {
                 return warn!("not upgraded: only a chat that keeps its history can be");
             }
             // The one that goes on is asked as well.
-            Upgrading::Done(_) => return,
+            Upgrading::Done => return,
         };
         if !matches!(upgrade.stage, Stage::Idle) {
             return warn!("an upgrade is under way");
@@ -263,7 +251,13 @@ impl<A: Service> EventLoop<A> {
             Ok((keys, pid)) => {
                 let (count, ms) = (Count(keys.len(), "connection"), began.elapsed().as_millis());
                 info!("process {pid} goes on with {count}, after {ms} ms");
-                self.retire(&keys, pid, now);
+                // Whoever asked this process to stop meanwhile knew of no other. What is asked of it
+                // from now on is its own.
+                let mut signals = self.signals.pending();
+                if signals.any(|signal| signals::meaning(signal) == Some(Stop::Asked)) {
+                    pass_stop_on(pid);
+                }
+                self.retire(&keys, now);
             }
             Err(why) => {
                 // It has to be gone before the history can be opened again.
@@ -319,7 +313,7 @@ impl<A: Service> EventLoop<A> {
     }
 
     /// Another process is the server: what is left here is let go.
-    fn retire(&mut self, keys: &[usize], successor: u32, now: Now) {
+    fn retire(&mut self, keys: &[usize], now: Now) {
         let registry = self.poll.registry();
         self.listener.hand_over(registry);
         for &key in keys {
@@ -329,8 +323,17 @@ impl<A: Service> EventLoop<A> {
             }
         }
         self.server.retire(keys);
-        self.upgrading = Upgrading::Done(successor);
+        self.upgrading = Upgrading::Done;
         self.drain_until = Some(now.ms + crate::net::clock::millis(self.drain));
+    }
+}
+
+/// Asks the process that has taken over to stop, a child of this one: nobody else has its id.
+fn pass_stop_on(successor: u32) {
+    let pid = i32::try_from(successor).ok().and_then(rustix::process::Pid::from_raw);
+    match pid.map(|pid| rustix::process::kill_process(pid, Signal::TERM)) {
+        Some(Err(error)) => warn!("process {successor} cannot be asked to stop: {error}"),
+        _ => info!("asked to stop, as process {successor} is now"),
     }
 }
 
@@ -344,8 +347,7 @@ mod tests {
     #[test]
     fn the_process_that_has_taken_over_is_asked_to_stop() {
         let mut successor = Command::new("sleep").arg("100").spawn().expect("it starts");
-        assert!(Upgrading::Done(successor.id()).pass_stop_on());
+        pass_stop_on(successor.id());
         assert_eq!(successor.wait().expect("it ends").signal(), Some(Signal::TERM.as_raw()));
-        assert!(!Upgrading::Never.pass_stop_on());
     }
 }
