@@ -69,8 +69,7 @@ impl Chat {
         owner: Option<UserId>,
         unix_ms: u64,
     ) -> Result<Name, RequestError> {
-        // All are shown it, and the log is.
-        self.check_hidden(typed, unix_ms)?;
+        self.check_name_is_no_secret("name_refused", typed, unix_ms)?;
         let name = Name::parse(typed).map_err(|error| RequestError::of("name_refused", &error))?;
         let message = match self.state.users().find_alike(&name, owner) {
             None => return Ok(name),

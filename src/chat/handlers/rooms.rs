@@ -169,7 +169,7 @@ impl Chat {
         name: &RoomName,
         except: Option<RoomId>,
     ) -> Result<(), RequestError> {
-        self.check_hidden(name.as_str(), cx.unix_ms())?;
+        self.check_name_is_no_secret("room_refused", name.as_str(), cx.unix_ms())?;
         let staff_log = staff_log();
         if *name == staff_log || name.is_confusable_with(&staff_log) {
             return Err(reserved(name));

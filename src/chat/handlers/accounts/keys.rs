@@ -168,6 +168,23 @@ impl Chat {
         self.check_codes(text, unix_ms)
     }
 
+    /// All are shown a name, and the log is.
+    ///
+    /// # Errors
+    /// This has in it what would let others in, or may have.
+    pub(in crate::chat::handlers) fn check_name_is_no_secret(
+        &self,
+        code: &'static str,
+        name: &str,
+        unix_ms: u64,
+    ) -> Done {
+        self.check_hidden(name, unix_ms).map_err(|_| {
+            let message = "There is a code or a token in that name, by which others could come \
+                           in. Choose another one.";
+            RequestError::new(code, message.to_owned())
+        })
+    }
+
     /// Whether a text that has no hyphen has to be looked at for codes. Each message is asked.
     pub(in crate::chat::handlers) fn may_have_code(&self, text: &str) -> bool {
         let accounts = self.state.accounts();
