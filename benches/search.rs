@@ -29,6 +29,7 @@ const SCHEMA: &str = "
         unix_ms INTEGER NOT NULL, is_action INTEGER NOT NULL, author TEXT NOT NULL,
         text TEXT NOT NULL, account INTEGER) STRICT;
     CREATE UNIQUE INDEX messages_by_id ON messages(room, id);
+    CREATE TABLE meta(key TEXT PRIMARY KEY, value ANY NOT NULL) STRICT;
     CREATE TABLE deletions(deletion INTEGER PRIMARY KEY AUTOINCREMENT, n INTEGER NOT NULL) STRICT;";
 
 /// Words of a language, of which few are said often and many rarely, as in any language.

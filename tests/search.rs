@@ -28,6 +28,7 @@ const KEPT: &str = "
     CREATE TABLE messages(n INTEGER PRIMARY KEY, room INTEGER NOT NULL, id INTEGER NOT NULL,
         unix_ms INTEGER NOT NULL, is_action INTEGER NOT NULL, author TEXT NOT NULL,
         text TEXT NOT NULL, account INTEGER) STRICT;
+    CREATE TABLE meta(key TEXT PRIMARY KEY, value ANY NOT NULL) STRICT;
     CREATE TABLE deletions(deletion INTEGER PRIMARY KEY AUTOINCREMENT, n INTEGER NOT NULL) STRICT;
     INSERT INTO rooms VALUES(1, '#lobby', '#lobby'), (2, '#dev', '#Dev');";
 

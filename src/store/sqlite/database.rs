@@ -112,7 +112,7 @@ impl Database {
     }
 
     /// Another process has begun, and this one goes on: nothing is written, unless this one is less
-    /// careful.
+    /// careful, or more.
     pub fn go_on(&mut self, durability: Durability) -> rusqlite::Result<()> {
         let is_safe = u64::from(durability == Durability::Power);
         match Meta::IsPowerSafe.number(&self.connection)? == is_safe {
