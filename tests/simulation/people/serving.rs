@@ -36,6 +36,10 @@ impl Model {
         if client.granted.as_ref().is_some_and(|granted| granted.ticket == ticket) {
             return;
         }
+        // Another process numbers them anew: who had this one waits for it no more.
+        for other in self.clients.values_mut() {
+            other.granted.take_if(|granted| granted.ticket == ticket);
+        }
         let request = self.read(n, text);
         let tried = match &request {
             Request::Login { name, password: Some(password) } => {

@@ -176,8 +176,8 @@ struct Connection {
     /// The rows above this one have been looked at.
     done: u16,
     typed: Typed,
-    /// What was ended, and is not on the screen yet; `None`: a secret, of which a row is empty.
-    ended: VecDeque<Option<String>>,
+    /// What was ended, and is not on the screen yet, and whether it is a secret, of which a row is empty.
+    ended: VecDeque<(String, bool)>,
     /// What is still to be typed: a secret only once it is asked for.
     lines: VecDeque<String>,
     /// What Tab may make of a word, with the word.
@@ -410,7 +410,7 @@ impl Connection {
     fn end_line(&mut self, hides: bool, rng: &mut Rng) {
         self.lines.pop_front();
         let line = self.typed.end(hides);
-        self.ended.push_back((!hides).then_some(line));
+        self.ended.push_back((line, hides));
         self.send([&b"\r"[..], b"\r\n", b"\r\0"][rng.usize(0..3)]);
     }
 
@@ -572,9 +572,13 @@ impl Connection {
             text == "> " || text.starts_with('[') && text.find("] ") == Some(text.len() - 2)
         };
         let is_ended = match self.ended.front() {
-            Some(Some(ended)) => line.strip_suffix(ended.as_str()).is_some_and(is_prompt),
-            Some(None) => line.is_empty(),
-            None => false,
+            Some((_, true)) if line.is_empty() => true,
+            // A command may be typed while the answer to a password is on its way, and reach the
+            // server when that asks for none any more.
+            Some((ended, hides)) if !hides || ended.starts_with('/') => {
+                line.strip_suffix(ended.as_str()).is_some_and(is_prompt)
+            }
+            _ => false,
         };
         if is_ended {
             self.ended.pop_front();
