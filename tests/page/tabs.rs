@@ -164,6 +164,8 @@ fn on_a_shared_computer_nothing_is_left_of_a_guest() {
     );
     page.wait_online();
     assert_eq!(page.run("return document.documentElement.dataset.theme"), "");
+    // Her place is kept for 30 s, and a line is waited for no longer.
+    std::thread::sleep(std::time::Duration::from_secs(5));
     assert!(read_until(&mut carol, " left").contains("alice left #dev"));
 }
 

@@ -79,7 +79,7 @@ export function actionsOf({ members, parts, session }) {
     help: () => help.open(),
     login: (rest) => (store.role ? menu.open() : accounts.login(firstOf(rest))),
     register: (rest) => (store.role ? menu.open() : accounts.register(...rest.split(/\s+/).filter(Boolean).reverse())),
-    logout: () => void (store.role ? menu.logout() : session.account.startAfresh()),
+    logout: () => void (store.role ? menu.logout() : accounts.leaveBehind()),
     account: () => ofAccount(() => menu.open()),
     password: () => ofAccount(() => menu.password()),
     sessions: () => ofAccount(() => menu.sessions()),

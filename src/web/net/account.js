@@ -53,10 +53,9 @@ export class Account {
     notify(accountWords.errors[error.code] ?? errorWords(error), true);
   }
 
-  /** On a computer of many: what this browser knows of a guest goes, in all tabs, and the page begins anew as somebody else. */
-  startAfresh() {
-    const { tabs, token } = this.#session;
-    tabs.tellAfresh();
+  /** What this browser knows of a guest goes, and the page begins anew as somebody else. The tab that somebody looks at does so first: it is the one that asks for a name. */
+  startAfresh(afterMs = 0) {
+    const { token } = this.#session;
     this.#session.pause(true); // what came in now would be remembered
     token.value = '';
     store.outbox = []; // or the browser would ask whether it may go
@@ -64,7 +63,7 @@ export class Account {
       // See memory.js, resume.js and words/language.js.
       for (const storage of [sessionStorage, localStorage]) for (const key of ['chat.v1', 'chat.v1.resume', 'chat.v1.language']) storage.removeItem(key);
     } catch { /* storage is off: it holds nothing */ }
-    location.replace('.');
+    setTimeout(() => location.replace('.'), afterMs);
   }
 
   /** A room is for people with an account, and who wanted to enter it stays a guest: goes on where guests may be. */

@@ -65,7 +65,7 @@ export class Session {
       present: (welcome) => this.#present(JSON.parse(welcome)),
       nudge: () => this.nudge(),
       onRead: (what) => this.reading.readElsewhere(what),
-      onAfresh: () => this.account.startAfresh(),
+      onAfresh: () => this.account.startAfresh(1000),
       isLookedAt: () => this.page.isLookedAt(),
     });
     this.#connection = new Connection({

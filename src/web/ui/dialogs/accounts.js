@@ -80,8 +80,15 @@ export class Accounts {
       fields: [],
       submit: accountWords.afresh,
       danger: true,
-      done: async () => this.app.session.account.startAfresh(),
+      done: async () => this.leaveBehind(),
     });
+  }
+
+  /** This tab tells the others. Did each of them, too, they would begin anew for ever. */
+  leaveBehind() {
+    const { account, tabs } = this.app.session;
+    tabs.tellAfresh();
+    account.startAfresh();
   }
 
   register(name = '', code = '') {
