@@ -246,6 +246,16 @@ impl Attempts {
             .is_none_or(|bucket| bucket.has_token(slow(now_ms, ADDRESS_RATE), &rate(ADDRESS_RATE)))
     }
 
+    /// Nobody has the token that came from there. Returns whether it is told so: there were not too
+    /// many before it, which are counted no more.
+    pub fn count_unknown(&mut self, shown: Shown, peer: Peer, now_ms: u64) -> bool {
+        let is_told = self.may_show(shown, peer, now_ms);
+        if is_told {
+            self.note_unknown(shown, peer, now_ms);
+        }
+        is_told
+    }
+
     /// Nobody has the token that came from there.
     pub fn note_unknown(&mut self, shown: Shown, peer: Peer, now_ms: u64) {
         if peer.is_unix() {

@@ -44,11 +44,8 @@ impl Chat {
     ) -> Result<Following, HttpError> {
         let hash = SecretHash::of(credential.ok_or(HttpError::STREAM_TOKEN)?);
         let Some((account, _)) = self.state.accounts().find_key(hash, now.unix_ms) else {
-            if !self.logins.attempts.may_show(Shown::Program, peer, now.ms) {
-                return Err(HttpError::STREAM_TRIES);
-            }
-            self.logins.attempts.note_unknown(Shown::Program, peer, now.ms);
-            return Err(HttpError::STREAM_TOKEN);
+            let is_told = self.logins.attempts.count_unknown(Shown::Program, peer, now.ms);
+            return Err(if is_told { HttpError::STREAM_TOKEN } else { HttpError::STREAM_TRIES });
         };
         self.check_banned(account, now.unix_ms).map_err(|_| HttpError::STREAM_BANNED)?;
         let (mut requests, mut query) = (Vec::new(), Vec::new());

@@ -155,11 +155,8 @@ impl Chat {
     ) -> Result<Option<Wait>, Refusal> {
         let (unix_ms, now_ms) = (cx.unix_ms(), cx.out.now().ms);
         let Some(hook) = self.state.hooks().find(SecretHash::of(post.token)).cloned() else {
-            if !self.logins.attempts.may_show(Shown::Program, cx.peer, now_ms) {
-                return Err(TOO_MANY_ATTEMPTS);
-            }
-            self.logins.attempts.note_unknown(Shown::Program, cx.peer, now_ms);
-            return Err(Refusal::NO_HOOK);
+            let is_told = self.logins.attempts.count_unknown(Shown::Program, cx.peer, now_ms);
+            return Err(if is_told { Refusal::NO_HOOK } else { TOO_MANY_ATTEMPTS });
         };
         if !self.may_speak(&hook, unix_ms) {
             return Err(Refusal::NO_HOOK);
