@@ -115,7 +115,7 @@ impl Write for Socket {
 
 impl Stream for Socket {
     /// The kernel sends them in one packet with the end. A request with a connection of its own
-    /// takes a fifth less CPU time for it (`http-close`, or `ab` without `-k`).
+    /// takes a tenth less CPU time for it (`http-close`, or `ab` without `-k`).
     #[cfg(target_os = "linux")]
     fn write_last(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let flags = rustix::net::SendFlags::NOSIGNAL | rustix::net::SendFlags::MORE;

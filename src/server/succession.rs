@@ -1,9 +1,10 @@
 //! The server goes on in another process, with its connections.
 //!
 //! In the process that has it: [`Server::settle`], turns until it [`Server::is_quiet`], then
-//! [`Server::snapshot`], [`Server::release`], and [`Server::snapshot_of`] each connection. If the other one fails, [`Server::resume`]; else [`Server::retire`]. In the
-//! other process: [`Server::restore`], then [`Server::restore_connection`] for each connection,
-//! those last that are not handed over.
+//! [`Server::snapshot`], [`Server::release`], and [`Server::snapshot_of`] each connection. If the
+//! other one fails, [`Server::resume`]; else [`Server::retire`]. In the other process:
+//! [`Server::restore`], then [`Server::restore_connection`] for each connection, those last that are
+//! not handed over.
 
 use std::net::SocketAddr;
 

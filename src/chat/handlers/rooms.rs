@@ -160,8 +160,8 @@ impl Chat {
     }
 
     /// Refuses a new room that could be taken for one that is there, in memory or not, or whose name
-    /// has what would let others in. The lobby's
-    /// look is always its own, as newcomers have to be put there.
+    /// has what would let others in. The lobby's look is always its own, as newcomers have to be put
+    /// there.
     /// `except`: the room that is to have this name.
     pub(super) fn check_look(
         &self,
